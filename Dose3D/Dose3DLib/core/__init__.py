@@ -1,0 +1,1 @@
+"""Errors, progress, provenance, atomic output. Standard library only; everything depends on this."""
