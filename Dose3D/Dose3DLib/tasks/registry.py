@@ -1,0 +1,26 @@
+"""The list of tasks: light, so that help and menus need no science package.
+
+To add a task write one module with `Settings` and `run(settings, progress=None) -> Result`, and one line here.
+"""
+
+from __future__ import annotations
+
+from .base import Task
+
+__all__ = ["GROUPS", "TASKS"]
+
+GROUPS: dict[str, str] = {
+    "segment": "Structures from a CT by a trained network.",
+    "structures": "Structure sets between file formats.",
+}
+"""First words of commands that hold several, with the line that help shows."""
+
+TASKS: tuple[Task, ...] = (
+    Task(("demo",), "Dose3DLib.tasks.demo", "Run the main job on the phantom patient that comes with Dose3D."),
+    Task(("segment", "run"), "Dose3DLib.tasks.segment_run", "Find the organs on a CT and write structures and report."),
+    Task(
+        ("structures", "convert"),
+        "Dose3DLib.tasks.structures_convert",
+        "Convert structures between RTSTRUCT, DICOM SEG, .seg.nrrd, label maps and mask folders.",
+    ),
+)
