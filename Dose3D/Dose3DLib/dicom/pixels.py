@@ -1,0 +1,216 @@
+"""Stored pixels -> Hounsfield units: decoding, unused bits, padding, rescale.
+
+DICOM PS3.3 C.7.6.3 (image pixel), C.7.5.1.1.2 (padding), C.11.1 (modality LUT).
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.pixels import iter_pixels, pixel_array
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from ..core.errors import Dose3DError, InputError, ResourceError
+from ..core.progress import Progress
+from .frames import Frame
+from .stack import Stack
+from .values import EXPORT_AGAIN, number
+
+__all__ = ["PADDING_HU", "read_hounsfield"]
+
+PADDING_HU = -1024
+"""What padding outside the scanned circle becomes: the usual lower end of the CT scale, i.e. air."""
+NEVER_BELOW_HU = -500
+ABOVE_HU = 4000
+"""Notes are given when no voxel is below the first (a CT holds air) or one is above the second (12 bit + metal)."""
+MAX_WORKERS = 4
+INT16 = np.iinfo(np.int16)
+
+
+class _OutOfInt16(Exception):
+    """A slice needs float32 after all."""
+
+
+def read_hounsfield(stack: Stack, progress: Progress) -> tuple[np.ndarray, list[str]]:
+    """Decode all slices into one array [k, j, i] in HU, and sentences for the user.
+
+    int16 when slopes and intercepts are whole numbers and the values fit, else float32. Peak memory is the array and a
+    few slices.
+
+    Raises
+    ------
+    InputError
+        pixels that are cut short, cannot be decoded or have another size than the header says.
+    ResourceError
+        the array does not fit into memory.
+    """
+    whole = all(f.slope == int(f.slope) and f.intercept == int(f.intercept) for f in stack.frames)
+    kinds = [np.int16, np.float32] if whole and not stack.is_interpolated else [np.float32]
+    for dtype in kinds:
+        try:
+            array, padded = _fill(stack, dtype, progress)
+            return array, _notes(stack, array, padded)
+        except _OutOfInt16:
+            continue
+    raise AssertionError("float32 holds every CT")
+
+
+def _fill(stack: Stack, dtype: Any, progress: Progress) -> tuple[np.ndarray, int]:
+    array = _allocate(stack, dtype)
+    before, padded, count = None, 0, len(stack.frames)
+    targets = _targets(stack.sources)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for n, (frame, stored) in enumerate(zip(stack.frames, _stored(stack.frames), strict=True)):
+            progress.report(n / count, f"decoding slice {n + 1} of {count}")
+            padding = _padding(frame, stored)
+            now = _hounsfield(stored, frame, padding, dtype)
+            padded += 0 if padding is None else int(padding.sum())
+            for k, share in targets.get(n, ()):
+                array[k] = now if share == 0 else before * (1 - share) + now * share
+            before = now
+    return array, padded
+
+
+def _targets(sources: np.ndarray) -> dict[int, list[tuple[int, float]]]:
+    """By frame index: the slices k that it completes, with its share against the frame before (0: the frame itself)."""
+    targets: dict[int, list[tuple[int, float]]] = {}
+    for k, source in enumerate(sources):
+        targets.setdefault(int(np.ceil(source)), []).append((k, float(source % 1)))
+    return targets
+
+
+def _allocate(stack: Stack, dtype: Any) -> np.ndarray:
+    try:
+        return np.empty(stack.grid.shape, dtype)
+    except (MemoryError, ValueError) as error:
+        size = np.prod([float(n) for n in stack.grid.shape]) * np.dtype(dtype).itemsize / 2**30
+        cause = f"the CT needs {size:.1f} GiB of memory"
+        raise ResourceError(stack.frames[0].path.parent, cause, "free some") from error
+
+
+def _stored(frames: tuple[Frame, ...]) -> Iterator[np.ndarray]:
+    """Stored values of each frame in order; classic slices are decoded in threads, a few ahead."""
+    if all(frame.frame_number is None for frame in frames):
+        workers = min(MAX_WORKERS, os.cpu_count() or 1)
+        with ThreadPoolExecutor(workers) as pool:
+            yield from _in_order(pool, _stored_slice, frames, 2 * workers)
+        return
+    for _, run in groupby(frames, key=lambda frame: frame.path):
+        yield from _stored_frames(list(run))
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, function: Callable[[Any], Any], items: Iterable[Any], ahead: int
+) -> Iterator[Any]:
+    waiting: deque = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _stored_slice(frame: Frame) -> np.ndarray:
+    try:
+        dataset = pydicom.dcmread(frame.path, force=True)
+        _ensure_transfer_syntax(dataset)
+        return _clean(pixel_array(dataset, raw=True), frame)
+    except Dose3DError:
+        raise
+    except Exception as error:  # decoders raise all kinds on damaged pixels
+        raise _undecodable(frame, error) from error
+
+
+def _stored_frames(frames: list[Frame]) -> Iterator[np.ndarray]:
+    """Frames of one enhanced file, one at a time from disk."""
+    indices = [frame.frame_number - 1 for frame in frames]
+    arrays = iter_pixels(frames[0].path, raw=True, indices=indices)
+    for frame in frames:
+        try:
+            array = next(arrays)
+        except Exception as error:  # decoders raise all kinds on damaged pixels
+            raise _undecodable(frame, error) from error
+        yield _clean(array, frame)
+
+
+def _ensure_transfer_syntax(dataset: Dataset) -> None:
+    """Files without meta header say nothing about their encoding; pydicom found it while reading."""
+    meta = getattr(dataset, "file_meta", None)
+    if meta is None:
+        dataset.file_meta = meta = FileMetaDataset()
+    if "TransferSyntaxUID" not in meta:
+        implicit, little = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+
+
+def _undecodable(frame: Frame, error: Exception) -> InputError:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    cause = f"the pixels of {frame.name} cannot be decoded ({reason})"
+    return InputError(frame.path, cause, "copy or export the series again, if need be uncompressed")
+
+
+def _clean(array: np.ndarray, frame: Frame) -> np.ndarray:
+    """Check the size; remove bits above BitsStored (overlays) and extend the sign."""
+    if array.shape != frame.shape:
+        cause = f"its pixels have shape {array.shape}, its header says {frame.shape}"
+        raise InputError(frame.path, cause, EXPORT_AGAIN)
+    header, path = frame.file.header, frame.path
+    allocated = array.dtype.itemsize * 8
+    stored = int(number(header, "BitsStored", path, allocated))
+    high = int(number(header, "HighBit", path, stored - 1))
+    if array.dtype.kind not in "iu" or not (0 < stored < allocated and stored - 1 <= high < allocated):
+        return array
+    return (array << (allocated - 1 - high)) >> (allocated - stored)
+
+
+def _padding(frame: Frame, stored: np.ndarray) -> np.ndarray | None:
+    """Where the slice holds padding (Pixel Padding Value up to its range limit); None when nowhere."""
+    header, path = frame.file.header, frame.path
+    first = number(header, "PixelPaddingValue", path)
+    if first is None or stored.dtype.kind not in "iu":
+        return None
+    last = number(header, "PixelPaddingRangeLimit", path, first)
+    # The value may be written as US for signed pixels and the other way round: same bits, other sign.
+    low, high = sorted(int(v) for v in np.array([first, last]).astype(np.int64).astype(stored.dtype))
+    found = stored == low if low == high else (stored >= low) & (stored <= high)
+    return found if found.any() else None
+
+
+def _hounsfield(stored: np.ndarray, frame: Frame, padding: np.ndarray | None, dtype: Any) -> np.ndarray:
+    if dtype == np.float32:
+        values = (stored * frame.slope + frame.intercept).astype(np.float32)
+    else:
+        values = stored.astype(np.int64) * int(frame.slope) + int(frame.intercept)
+    if padding is not None:
+        values[padding] = PADDING_HU
+    if dtype == np.float32:
+        return values
+    if values.min() < INT16.min or values.max() > INT16.max:
+        raise _OutOfInt16
+    return values.astype(np.int16)
+
+
+def _notes(stack: Stack, array: np.ndarray, padded: int) -> list[str]:
+    notes = [f"{padded} voxels of padding were set to {PADDING_HU} HU"] if padded else []
+    low, high = float(array.min()), float(array.max())
+    if not all(frame.rescaled for frame in stack.frames):
+        notes.append("Rescale Slope or Intercept is missing in some slices; stored values were taken as HU")
+    if low > NEVER_BELOW_HU:
+        notes.append(f"no voxel is below {low:g}, though a CT holds air at -1000: are these Hounsfield units?")
+    if high > ABOVE_HU:
+        notes.append(f"values reach {high:g} (metal, or are these not Hounsfield units?)")
+    if low < -1100:
+        notes.append(f"values go down to {low:g}, below air at -1000 HU")
+    return notes
