@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-
 from Dose3DLib.geometry.contours import contours_to_mask, mask_to_contours
 from Dose3DLib.geometry.grid import Grid
 from Dose3DLib.geometry.mask import Mask
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 RING = np.pad(np.ones((7, 7), bool), 2)
 RING[4:7, 4:7] = False

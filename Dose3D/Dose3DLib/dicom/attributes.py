@@ -1,0 +1,141 @@
+"""What all derived objects (RTSTRUCT, SEG, RTDOSE) share: patient and study of the CT, equipment, provenance, file."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+import Dose3DLib
+
+from ..core.output import atomic_output
+
+__all__ = [
+    "MANUFACTURER",
+    "MODEL_NAME",
+    "add_contribution",
+    "clean_text",
+    "copy_patient_and_study",
+    "derived_dataset",
+    "save_dataset",
+]
+
+MANUFACTURER = "Dose3D consortium"
+MODEL_NAME = "Dose3D"
+
+_TEXT_LIMITS = {"PatientName": 64, "PatientID": 64, "IssuerOfPatientID": 64, "StudyDescription": 64, "StudyID": 16,
+                "AccessionNumber": 16, "ReferringPhysicianName": 64, "PositionReferenceIndicator": 64,
+                "DeidentificationMethod": 64}  # fmt: skip
+_TYPE_2 = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
+           "AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator")  # fmt: skip
+_TYPE_3 = ("IssuerOfPatientID", "StudyDescription", "PatientIdentityRemoved", "DeidentificationMethod",
+           "PatientAge", "PatientSize", "PatientWeight")  # fmt: skip
+_PATTERNS = {
+    "PatientBirthDate": r"\d{8}",
+    "StudyDate": r"\d{8}",
+    "StudyTime": r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?",
+    "PatientSex": "[MFO]",
+    "PatientAge": r"\d{3}[DWMY]",
+    "PatientIdentityRemoved": "YES|NO",
+    "PatientSize": r"[-+\d.eE]{1,16}",
+    "PatientWeight": r"[-+\d.eE]{1,16}",
+}
+"""Values of another form are left empty: a derived object must be valid even where its CT is not."""
+
+
+def clean_text(value: object, limit: int) -> str:
+    """A text without control characters and backslashes (which would make two values of it), cut to `limit`."""
+    return re.sub(r"[\x00-\x1f\x7f\\]+", " ", "" if value is None else str(value)).strip()[:limit].rstrip()
+
+
+def copy_patient_and_study(header: Dataset, target: Dataset) -> None:
+    """Copy the Patient, General Study, Patient Study and Frame of Reference modules (DICOM PS3.3 C.7.1.1, C.7.2, C.7.4.1).
+
+    Type 2 attributes that the header lacks become empty, type 1 UIDs new ones; texts are decoded, so that the target may
+    use another character set than the header.
+    """
+    for keyword in _TYPE_2:
+        setattr(target, keyword, _value(header, keyword))
+    for keyword in _TYPE_3:
+        if value := _value(header, keyword):
+            setattr(target, keyword, value)
+    for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
+        setattr(target, keyword, str(header.get(keyword) or generate_uid(prefix=None)))
+
+
+def _value(header: Dataset, keyword: str) -> str:
+    try:
+        found = header.get(keyword)
+    except Exception:  # pydicom raises all kinds on damaged values
+        return ""
+    if isinstance(found, pydicom.multival.MultiValue):
+        found = "; ".join(str(part) for part in found)
+    text = clean_text(found, _TEXT_LIMITS.get(keyword, 64))
+    return text if re.fullmatch(_PATTERNS.get(keyword, ".*"), text) else ""
+
+
+def derived_dataset(header: Dataset, sop_class_uid: str, modality: str, description: str, series_number: int) -> Dataset:
+    """A new object in a series of its own in the CT's study: Patient, Study, Series, Equipment, SOP Common filled.
+
+    Parameters
+    ----------
+    header:
+        of the CT, see `copy_patient_and_study`.
+    sop_class_uid, modality:
+        of the new object.
+    description:
+        Series Description, at most 64 characters.
+    series_number:
+        of the new series.
+    """
+    now = datetime.now()
+    dataset = Dataset()
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class_uid, generate_uid(prefix=None)
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
+    copy_patient_and_study(header, dataset)
+    dataset.Modality = modality
+    dataset.SeriesInstanceUID = generate_uid(prefix=None)
+    dataset.SeriesNumber, dataset.InstanceNumber = series_number, 1
+    dataset.SeriesDate, dataset.SeriesTime = dataset.InstanceCreationDate, dataset.InstanceCreationTime
+    dataset.SeriesDescription = clean_text(description, 64)
+    dataset.OperatorsName = ""
+    dataset.Manufacturer, dataset.ManufacturerModelName = MANUFACTURER, MODEL_NAME
+    dataset.SoftwareVersions = Dose3DLib.__version__
+    return dataset
+
+
+def add_contribution(dataset: Dataset, description: str) -> None:
+    """Say in Contributing Equipment (DICOM PS3.3 C.12.1.1.5) that Dose3D made this object, and how.
+
+    `description` is cut to 1024 characters, the limit of its value representation.
+    """
+    purpose = Dataset()
+    purpose.CodeValue, purpose.CodingSchemeDesignator, purpose.CodeMeaning = "109102", "DCM", "Processing Equipment"
+    item = Dataset()
+    item.PurposeOfReferenceCodeSequence = [purpose]
+    item.Manufacturer, item.ManufacturerModelName = MANUFACTURER, MODEL_NAME
+    item.SoftwareVersions = Dose3DLib.__version__
+    item.ContributionDateTime = datetime.now().strftime("%Y%m%d%H%M%S")
+    item.ContributionDescription = clean_text(description, 1024)
+    dataset.ContributingEquipmentSequence = [item]
+
+
+def save_dataset(dataset: Dataset, path: Path, transfer_syntax: str = ExplicitVRLittleEndian) -> None:
+    """Write a DICOM file with file meta information; it appears complete or not at all and replaces an older one.
+
+    Raises
+    ------
+    OutputError
+        the folder is not writable or the disk is full.
+    """
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = dataset.SOPClassUID, dataset.SOPInstanceUID
+    meta.TransferSyntaxUID = transfer_syntax
+    dataset.file_meta = meta
+    with atomic_output(Path(path), overwrite=True) as draft:
+        pydicom.dcmwrite(draft, dataset, enforce_file_format=True)
