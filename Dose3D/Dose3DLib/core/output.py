@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import OutputError
 
-__all__ = ["atomic_output"]
+__all__ = ["atomic_output", "finished_outputs", "keep_journal", "remove_drafts"]
+
+_journals: list[Path] = []
 
 
 @contextmanager
@@ -23,28 +26,48 @@ def atomic_output(target: Path, overwrite: bool = False) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        `target` exists and `overwrite` is False, its parent cannot be written, or the disk is full.
+        `target` exists and `overwrite` is False, its parent cannot be written, the disk is full, or `target` is a
+        folder that nobody means to replace (the one you are in, your home, or one above them).
     """
     target = Path(target)
-    if target.exists() and not overwrite:
-        raise OutputError(target, "exists already", "choose another output or add --overwrite")
+    _check_target(target, overwrite)
     room = _make_room(target)
     draft = room / target.name
     try:
         yield draft
         _replace(draft, target)
+        with suppress(OSError):  # the output is complete, whatever befalls the journal
+            _note(target, room, finished=True)
     except OSError as error:
         if error.filename is None or str(error.filename).startswith(str(room)) or error.errno == 28:
-            raise OutputError(target, error.strerror or str(error), "free some space or choose another output") from error
+            cause = error.strerror or str(error)
+            raise OutputError(target, cause, "free some space or choose another output") from error
         raise
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
 
+def _check_target(target: Path, overwrite: bool) -> None:
+    try:
+        exists = target.exists()
+    except OSError as error:  # a folder on the way that may not be entered
+        raise OutputError(target, error.strerror or str(error), "choose a folder that you may write to") from error
+    if exists and not overwrite:
+        raise OutputError(target, "exists already", "choose another output or add --overwrite")
+    place, kept = target.resolve(), (Path.cwd(), Path(os.path.expanduser("~")).resolve())
+    if exists and any(place == one or place in one.parents for one in kept):
+        raise OutputError(target, "is a folder that holds more than results", "name a new folder in it")
+
+
 def _make_room(target: Path) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", dir=target.parent))
+        room = target.parent / f".{target.name[:40]}.{secrets.token_hex(4)}"
+        _note(target, room, finished=False)
+        room.mkdir(mode=0o700)
+        return room
+    except FileExistsError as error:
+        raise OutputError(target, f"{error.filename} is a file", "choose a folder that you may write to") from error
     except OSError as error:
         raise OutputError(target, error.strerror or str(error), "choose a folder that you may write to") from error
 
@@ -62,3 +85,39 @@ def _replace(draft: Path, target: Path) -> None:
             raise
         return
     os.replace(draft, target)
+
+
+def keep_journal(path: Path) -> None:
+    """From now on write down in `path` each temporary folder before it is made, and each output that is complete.
+
+    A process that is killed can't tidy up; who started it does so with `remove_drafts`.
+    """
+    _journals[:] = [Path(path).absolute()]
+
+
+def remove_drafts(journal: Path) -> None:
+    """Remove the temporary folders that a killed process left; what it was just replacing comes back."""
+    for line in _read_journal(journal):
+        target, room = Path(line["target"]), Path(line["room"])
+        replaced = room / ".replaced"
+        if replaced.exists() and not target.exists():
+            os.replace(replaced, target)
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def finished_outputs(journal: Path) -> list[Path]:
+    """The outputs that were already complete when the process of this journal ended."""
+    return [Path(line["target"]) for line in _read_journal(journal) if line["finished"]]
+
+
+def _note(target: Path, room: Path, finished: bool) -> None:
+    for journal in _journals:
+        line = {"target": str(target.absolute()), "room": str(room.absolute()), "finished": finished}
+        with journal.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def _read_journal(journal: Path) -> list[dict[str, str | bool]]:
+    """The complete lines of a journal; the last one may be torn when its process was killed."""
+    lines = journal.read_text(encoding="utf-8").splitlines(keepends=True) if journal.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]

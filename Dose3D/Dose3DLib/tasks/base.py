@@ -23,7 +23,7 @@ import shlex
 import typing
 from dataclasses import MISSING, dataclass, field
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, UnionType
@@ -88,7 +88,7 @@ def option(
     return field(default=default, metadata=metadata, kw_only=True)
 
 
-@lru_cache(maxsize=None)
+@cache
 def options_of(settings_class: type[TaskSettings]) -> tuple[Option, ...]:
     """The settings of a task in the order of its fields."""
     hints = typing.get_type_hints(settings_class)

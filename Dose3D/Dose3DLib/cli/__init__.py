@@ -1,0 +1,1 @@
+"""The batch door: `dose3d`, generated from the registry of tasks."""
