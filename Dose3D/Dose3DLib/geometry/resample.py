@@ -1,0 +1,57 @@
+"""Between grids: a block of an image onto another grid, by MONAI's SpatialResample or plain pooling.
+
+Affines here map (k, j, i), the order of the arrays, since MONAI's affines follow the order of the array's axes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .grid import Grid, Volume
+
+__all__ = ["axial_grid", "pool_to", "resample_array"]
+
+_REVERSE = np.array([[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], dtype=np.float64)
+
+
+def axial_grid(low_mm: np.ndarray, high_mm: np.ndarray, spacing_mm: tuple[float, float, float]) -> Grid:
+    """The axis-aligned LPS grid of (k, j, i) spacing whose voxel centres span the box from `low_mm` to `high_mm`."""
+    steps = np.array(spacing_mm[::-1])
+    counts = np.maximum(np.ceil((np.asarray(high_mm) - low_mm) / steps).astype(int) + 1, 1)
+    return Grid.axial(tuple(int(n) for n in counts[::-1]), spacing_mm, tuple(float(v) for v in low_mm))
+
+
+def pool_to(volume: Volume, spacing_mm: tuple[float, float, float]) -> Volume:
+    """Average whole numbers of neighbouring pixels and slices so that voxels are not much finer than `spacing_mm`.
+
+    A coarse grid that reads single voxels of a fine one would see its noise; the mean sees what a coarse scan shows.
+    """
+    import torch
+
+    factors = [
+        max(1, min(int(want / have + 0.25), n))
+        for want, have, n in zip(spacing_mm, volume.grid.spacing_mm, volume.array.shape, strict=True)
+    ]
+    if max(factors) == 1:
+        return volume
+    source = torch.from_numpy(np.ascontiguousarray(volume.array))[None, None].to(torch.float32)
+    pooled = torch.nn.functional.avg_pool3d(source, factors)[0, 0].numpy()
+    affine = volume.grid.affine.copy()
+    affine[:3, 3] = volume.grid.to_lps(np.array([(f - 1) / 2 for f in factors[::-1]]))
+    affine[:3, :3] *= factors[::-1]
+    return Volume(pooled, Grid(pooled.shape, affine))
+
+
+def resample_array(array: np.ndarray, source: Grid, target: Grid, mode: str = "bilinear", fill: float = 0.0) -> np.ndarray:
+    """Values of channel-first `array` (c, k, j, i) on `source` at the voxel centres of `target`, float32.
+
+    `mode` is `bilinear` (linear in each axis) or `nearest`; points outside the source become `fill`.
+    """
+    import torch
+    from monai.data import MetaTensor
+    from monai.transforms import SpatialResample
+
+    tensor = MetaTensor(torch.as_tensor(array, dtype=torch.float32) - fill, affine=_REVERSE @ source.affine @ _REVERSE)
+    resample = SpatialResample(mode=mode, padding_mode="zeros", align_corners=False, dtype=torch.float32)
+    moved = resample(tensor, dst_affine=_REVERSE @ target.affine @ _REVERSE, spatial_size=target.shape)
+    return np.asarray(moved) + fill
