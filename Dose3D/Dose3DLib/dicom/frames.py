@@ -13,7 +13,7 @@ from ..core.errors import InputError
 from .scan import ScannedFile
 from .values import EXPORT_AGAIN, number, required_numbers, text
 
-__all__ = ["CT_CLASSES", "ENHANCED_CLASSES", "Frame", "frames_of"]
+__all__ = ["CT_CLASSES", "ENHANCED_CLASSES", "Frame", "checked_orientation", "checked_spacing", "frames_of"]
 
 ENHANCED_CLASSES = {EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage}
 CT_CLASSES = {CTImageStorage, *ENHANCED_CLASSES}
@@ -112,8 +112,8 @@ def _frame(file: ScannedFile, frame_number: int | None, groups: list[Dataset]) -
         file=file,
         frame_number=frame_number,
         position=required_numbers(place, "ImagePositionPatient", 3, path),
-        orientation=_checked_orientation(required_numbers(direction, "ImageOrientationPatient", 6, path), path),
-        pixel_spacing=_checked_spacing(required_numbers(measures, "PixelSpacing", 2, path), path),
+        orientation=checked_orientation(required_numbers(direction, "ImageOrientationPatient", 6, path), path),
+        pixel_spacing=checked_spacing(required_numbers(measures, "PixelSpacing", 2, path), path),
         shape=_checked_shape(file.header, path),
         slope=1.0 if slope is None else slope,
         intercept=0.0 if intercept is None else intercept,
@@ -130,7 +130,8 @@ def _group(groups: list[Dataset], sequence: str, keyword: str) -> Dataset:
     return Dataset()
 
 
-def _checked_orientation(orientation: tuple[float, ...], path: Path) -> tuple[float, ...]:
+def checked_orientation(orientation: tuple[float, ...], path: Path) -> tuple[float, ...]:
+    """The six direction cosines, or `InputError` when they are not two unit vectors at right angles."""
     row, column = np.array(orientation[:3]), np.array(orientation[3:])
     faults = abs(np.linalg.norm(row) - 1), abs(np.linalg.norm(column) - 1), abs(row @ column)
     if max(faults) > UNIT_TOLERANCE:
@@ -139,7 +140,8 @@ def _checked_orientation(orientation: tuple[float, ...], path: Path) -> tuple[fl
     return orientation
 
 
-def _checked_spacing(spacing: tuple[float, ...], path: Path) -> tuple[float, ...]:
+def checked_spacing(spacing: tuple[float, ...], path: Path) -> tuple[float, ...]:
+    """Row and column spacing in mm, or `InputError` when outside `PIXEL_SPACING_RANGE_MM`."""
     low, high = PIXEL_SPACING_RANGE_MM
     if not all(low <= value <= high for value in spacing):
         raise InputError(path, f"Pixel Spacing {list(spacing)} mm is absurd", EXPORT_AGAIN)

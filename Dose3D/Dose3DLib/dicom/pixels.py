@@ -25,7 +25,7 @@ from .frames import Frame
 from .stack import Stack
 from .values import EXPORT_AGAIN, number
 
-__all__ = ["PADDING_HU", "read_hounsfield"]
+__all__ = ["PADDING_HU", "ensure_transfer_syntax", "read_hounsfield"]
 
 PADDING_HU = -1024
 """What padding outside the scanned circle becomes: the usual lower end of the CT scale, i.e. air."""
@@ -124,7 +124,7 @@ def _in_order(
 def _stored_slice(frame: Frame) -> np.ndarray:
     try:
         dataset = pydicom.dcmread(frame.path, force=True)
-        _ensure_transfer_syntax(dataset)
+        ensure_transfer_syntax(dataset)
         return _clean(pixel_array(dataset, raw=True), frame)
     except Dose3DError:
         raise
@@ -144,7 +144,7 @@ def _stored_frames(frames: list[Frame]) -> Iterator[np.ndarray]:
         yield _clean(array, frame)
 
 
-def _ensure_transfer_syntax(dataset: Dataset) -> None:
+def ensure_transfer_syntax(dataset: Dataset) -> None:
     """Files without meta header say nothing about their encoding; pydicom found it while reading."""
     meta = getattr(dataset, "file_meta", None)
     if meta is None:
