@@ -1,0 +1,82 @@
+"""Write the lists of files in the modules' CMakeLists.txt from the tree: Slicer installs only what is listed.
+
+python tools/list_cmake_files.py            rewrite the lists
+python tools/list_cmake_files.py --check    exit code 1 when a list and the tree differ
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULES = ("Dose3D", "Dose3DSegment", "Dose3DPhaseSpace")
+BEGIN, END = "# begin of the list made by tools/list_cmake_files.py", "# end of the list"
+
+TEMPLATE = """\
+set(MODULE_NAME {name})
+
+{begin}
+set(MODULE_PYTHON_SCRIPTS
+  {scripts}
+  )
+
+set(MODULE_PYTHON_RESOURCES
+  {resources}
+  )
+{end}
+
+# WITH_SUBDIR keeps the folders, so that relative imports and data files of the library are where the library looks.
+slicerMacroBuildScriptedModule(
+  NAME ${{MODULE_NAME}}
+  SCRIPTS ${{MODULE_PYTHON_SCRIPTS}}
+  RESOURCES ${{MODULE_PYTHON_RESOURCES}}
+  WITH_GENERIC_TESTS
+  WITH_SUBDIR
+  )
+
+if(BUILD_TESTING)
+  slicer_add_python_unittest(SCRIPT ${{MODULE_NAME}}.py)
+endif()
+"""
+
+
+def files_of(module: str) -> list[str]:
+    """The module's files that git knows or would add, relative to its folder, without CMakeLists.txt."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", "."]
+    done = subprocess.run(command, cwd=ROOT / module, capture_output=True, check=True)
+    names = {name for name in done.stdout.decode().split("\0") if name and (ROOT / module / name).is_file()}
+    return sorted(names - {"CMakeLists.txt"})
+
+
+def make_list(module: str) -> str:
+    """The text of the module's CMakeLists.txt."""
+    names = files_of(module)
+    scripts = [n for n in names if n.endswith(".py")]
+    resources = [n for n in names if not n.endswith(".py")]
+    scripts.sort(key=lambda name: (name != f"{module}.py", name))
+    return TEMPLATE.format(
+        name=module, begin=BEGIN, end=END, scripts="\n  ".join(scripts), resources="\n  ".join(resources)
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing")
+    check = parser.parse_args().check
+    stale = 0
+    for module in MODULES:
+        path, text = ROOT / module / "CMakeLists.txt", make_list(module)
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale += 1
+        print(f"{path.relative_to(ROOT)}: {'differs from the tree' if check else 'written'}")
+        if not check:
+            path.write_text(text, encoding="utf-8", newline="\n")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
