@@ -58,7 +58,7 @@ def new_scene() -> Any:
     slicer = _slicer()
     scene = slicer.vtkMRMLScene()
     application = slicer.vtkSlicerApplicationLogic()
-    # The library calls itself "slicer-core 4.0.0", which Slicer reports as a foreign file; what is written is Slicer 5's form.
+    # The library calls itself "slicer-core 4.0.0", a foreign program to Slicer; what it writes is the form of Slicer 5.
     scene.SetVersion("Slicer 5.0.0 0")
     application.SetMRMLScene(scene)
     # The plain colour logic: Slicer's own also wants colour files of an installed Slicer and complains without them.
@@ -119,7 +119,7 @@ def _add_views(scene: Any, grid: Grid) -> None:
         ("Green", "Coronal", (0, 2)),
     ):
         _add_slice_view(scene, name, orientation, (low + high) / 2, max(float((high - low)[a]) for a in across))
-    _add_3d_view(scene, (low + high) / 2, float(np.linalg.norm(high - low)))
+    _add_3d_view(scene, (low + high) / 2, float(np.linalg.norm(size)))
 
 
 def _add_slice_view(scene: Any, name: str, orientation: str, center_ras: np.ndarray, width_mm: float) -> None:

@@ -1,0 +1,1 @@
+"""One look for every report: `html` the page, `planes` and `figures` the pictures, one file a kind of report."""

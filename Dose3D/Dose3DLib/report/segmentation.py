@@ -1,0 +1,193 @@
+"""The report of a segmentation: contours on the CT, volumes, a 3-D picture, time, warnings, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..geometry.grid import Volume
+from ..geometry.structure import Structure, StructureSet
+from .figures import axial_figure, choose_planes, overview_figure, shown_names
+from .html import Bars, Columns, Facts, Page, Picture, Section, Swatch, Table, flatten_facts, write_page
+from .planes import Plane, anatomy
+
+__all__ = ["SegmentationReport", "write_segmentation_report"]
+
+_NOT_FOUND = "not found"
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentationReport:
+    """What the page is filled from.
+
+    Parameters
+    ----------
+    volume, structures:
+        CT in Hounsfield units and the structures, on one grid; an empty structure is listed as not found.
+    title:
+        of the page.
+    patient:
+        names and values for the head of the page (patient, study, series ...), in order.
+    picture_3d, picture_note:
+        a PNG of the surfaces, or why there is none; with a picture the note is its caption.
+    seconds:
+        by step, in order.
+    warnings:
+        sentences for the reader, shown first.
+    provenance:
+        nested dictionary, shown at the end.
+    quality:
+        figures by structure (`{"Brainstem": {"Dice": 0.9}}`) or by name (`{"mean Dice": 0.8}`); None for none.
+    """
+
+    volume: Volume
+    structures: StructureSet
+    title: str
+    patient: Mapping[str, str] = field(default_factory=dict)
+    picture_3d: Path | None = None
+    picture_note: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] | list[str] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    quality: Mapping[str, Any] | None = None
+
+
+def write_segmentation_report(path: Path, content: SegmentationReport) -> None:
+    """Write the report as one self-contained HTML file; replaces `path`."""
+    write_page(path, segmentation_page(content))
+
+
+def segmentation_page(content: SegmentationReport) -> Page:
+    """The report as a page, before it becomes HTML."""
+    overview, axial = choose_planes(content.volume, content.structures)
+    sections = [
+        _overview_section(content, overview),
+        _volumes_section(content),
+        _axial_section(content, axial),
+        _quality_section(content),
+        _time_section(content),
+        _provenance_section(content),
+    ]
+    return Page(
+        title=content.title,
+        subtitle=_summary(content.structures),
+        facts=(*((k, str(v)) for k, v in content.patient.items()), ("Image", _image_text(content.volume))),
+        warnings=tuple(content.warnings),
+        sections=tuple(section for section in sections if section is not None),
+        footer=_footer(content.provenance),
+    )
+
+
+def _summary(structures: StructureSet) -> str:
+    missing = [s.name for s in structures if s.mask.is_empty]
+    text = f"{len(structures) - len(missing)} of {len(structures)} structures found"
+    return f"{text}; not found: {', '.join(missing)}" if missing else text
+
+
+def _image_text(volume: Volume) -> str:
+    k, j, i = volume.grid.shape
+    spacing = volume.grid.spacing_mm
+    text = f"{i} × {j} × {k} voxels of {spacing[2]:.3g} × {spacing[1]:.3g} × {spacing[0]:.3g} mm"
+    body = anatomy(volume.grid)
+    if body.is_oblique:
+        text += f", oblique by {body.tilt_degrees:.0f}°"
+    return text + (", sheared (tilted gantry)" if volume.grid.is_sheared else "")
+
+
+def _overview_section(content: SegmentationReport, planes: list[Plane]) -> Section:
+    png = overview_figure(content.volume, content.structures, planes)
+    caption = "Contours on the CT in the soft-tissue window (width 400, centre 40 HU), in the slices that show most."
+    if anatomy(content.volume.grid).is_oblique:
+        caption += " The image is oblique: the letters name the nearest direction."
+    alt = "Axial, coronal and sagittal slice of the CT with the contours of the structures"
+    return Section("Contours", (Picture(png, caption, alt, _legend(content.structures, planes)),))
+
+
+def _axial_section(content: SegmentationReport, planes: list[Plane]) -> Section | None:
+    if len(planes) < 2:
+        return None
+    png = axial_figure(content.volume, content.structures, planes)
+    caption = "Chosen so that together they show every structure near its largest section; superior first."
+    alt = f"{len(planes)} axial slices of the CT with contours"
+    return Section("Axial slices", (Picture(png, caption, alt, _legend(content.structures, planes)),))
+
+
+def _legend(structures: StructureSet, planes: list[Plane]) -> tuple[Swatch, ...]:
+    shown = set(shown_names(structures, planes))
+    return tuple(Swatch(s.name, s.color) for s in structures if s.name in shown)
+
+
+def _volumes_section(content: SegmentationReport) -> Section:
+    rows = tuple(_row(structure) for structure in content.structures)
+    table = Table(
+        columns=("Structure", "Type", "Volume (cc)", "Extent (mm)", "Slices"),
+        rows=rows,
+        align="llrrr",
+        muted=frozenset(n for n, row in enumerate(rows) if _NOT_FOUND in row),
+        note="Volume: voxels times voxel volume. Extent: left to right × front to back × head to feet. "
+        "Slices: how many, and which of the image, counted from 1.",
+    )
+    if content.picture_3d is None:
+        blocks = (table,) if not content.picture_note else (table, Facts((("3-D picture", content.picture_note),)))
+        return Section("Structures", blocks)
+    picture = Picture(Path(content.picture_3d).read_bytes(), content.picture_note, "Surfaces of the structures in 3-D")
+    return Section("Structures", (Columns((table, picture), (63, 37)),))
+
+
+def _row(structure: Structure) -> tuple[Swatch | str, ...]:
+    name = Swatch(structure.name, structure.color)
+    mask, kind = structure.mask, structure.interpreted_type.capitalize()
+    if mask.is_empty:
+        return (name, kind, _NOT_FOUND, "", "")
+    spacing, axes = mask.grid.spacing_mm, anatomy(mask.grid).axes
+    extent = " × ".join(f"{mask.block.shape[axis] * spacing[axis]:.0f}" for axis in axes)
+    first, count = mask.offset[0] + 1, mask.block.shape[0]
+    return (name, kind, _cc(mask.volume_cc), extent, f"{count} ({first}\N{EN DASH}{first + count - 1})")
+
+
+def _cc(volume: float) -> str:
+    """Three meaningful digits below 100 cc, whole numbers above."""
+    return f"{volume:,.0f}" if volume >= 100 else f"{volume:.1f}" if volume >= 10 else f"{volume:.2f}"
+
+
+def _quality_section(content: SegmentationReport) -> Section | None:
+    if not content.quality:
+        return None
+    by_structure = {k: v for k, v in content.quality.items() if isinstance(v, Mapping)}
+    single = {k: v for k, v in content.quality.items() if not isinstance(v, Mapping)}
+    blocks: list[Any] = []
+    if by_structure:
+        names = list(dict.fromkeys(name for values in by_structure.values() for name in values))
+        rows = tuple((key, *(_number(values.get(name)) for name in names)) for key, values in by_structure.items())
+        blocks.append(Table(("Structure", *names), rows, "l" + "r" * len(names)))
+    if single:
+        blocks.append(Facts(flatten_facts(single)))
+    return Section("Quality", tuple(blocks))
+
+
+def _number(value: Any) -> str:
+    return "\N{EN DASH}" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _time_section(content: SegmentationReport) -> Section | None:
+    if not content.seconds:
+        return None
+    rows = tuple((name, float(value), f"{value:.2f} s") for name, value in content.seconds.items())
+    total = sum(value for _, value, _ in rows)
+    return Section("Where time went", (Bars(rows, note=f"Together {total:.1f} s, without the writing of this page."),))
+
+
+def _provenance_section(content: SegmentationReport) -> Section | None:
+    if not content.provenance:
+        return None
+    shown = {k: v for k, v in content.provenance.items() if k not in ("seconds", "warnings")}
+    intro = "How to make this result again. The same record lies beside this page as provenance.json."
+    return Section("Provenance", (Facts(flatten_facts(shown)),), intro, folds=True)
+
+
+def _footer(provenance: Mapping[str, Any]) -> str:
+    software = provenance.get("software", {})
+    version = software.get("Dose3D", "") if isinstance(software, Mapping) else ""
+    return " · ".join(filter(None, (f"Dose3D {version}".strip(), str(provenance.get("made_utc", "")))))
