@@ -1,0 +1,34 @@
+"""Images and structures as files; one place to import them from."""
+
+from .label_names import Label, read_names
+from .mask_files import (
+    named_structure,
+    overlapping_pairs,
+    read_label_map,
+    read_masks,
+    safe_file_names,
+    write_label_map,
+    write_mask,
+    write_masks,
+)
+from .segnrrd import read_seg_nrrd, write_seg_nrrd
+from .volume_files import IMAGE_SUFFIXES, image_suffix, read_volume, write_volume
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "Label",
+    "image_suffix",
+    "named_structure",
+    "overlapping_pairs",
+    "read_label_map",
+    "read_masks",
+    "read_names",
+    "read_seg_nrrd",
+    "read_volume",
+    "safe_file_names",
+    "write_label_map",
+    "write_mask",
+    "write_masks",
+    "write_seg_nrrd",
+    "write_volume",
+]
