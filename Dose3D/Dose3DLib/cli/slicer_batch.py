@@ -31,7 +31,9 @@ def run() -> int:
     try:
         from Dose3DLib.cli.main import main
     except ModuleNotFoundError as error:
-        sys.stderr.write(f"error: Python package {error.name}: is not installed; install it: pip install {error.name}\n")
+        sys.stderr.write(
+            f"error: Python package {error.name}: is not installed; install it: pip install {error.name}\n"
+        )
         return 2
     try:
         return main(sys.argv[1:])

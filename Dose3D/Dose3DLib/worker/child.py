@@ -28,7 +28,7 @@ from .processes import descendants, kill_all
 
 __all__ = ["GRACE_SECONDS", "Room", "main"]
 
-GRACE_SECONDS = 1.0
+GRACE_SECONDS = 0.8
 """Time to end by itself after a cancel; with the rest below the promised two seconds."""
 
 LOOK_SECONDS = 0.1

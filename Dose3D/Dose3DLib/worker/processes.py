@@ -26,10 +26,12 @@ def python_executable() -> str:
     ResourceError
         we are embedded in an application and PythonSlicer is not on the PATH (Slicer puts it there).
     """
-    name = Path(sys.executable or "").name.lower()
-    if name.startswith(("python", "pypy")):
+    in_application = getattr(sys.modules.get("slicer"), "app", None) is not None
+    found = shutil.which("PythonSlicer")  # the application's own python would lack the launcher's environment
+    if in_application and found:
+        return found
+    if Path(sys.executable or "").name.lower().startswith(("python", "pypy")):
         return sys.executable
-    found = shutil.which("PythonSlicer")
     if found is None:
         raise ResourceError("PythonSlicer", "is not on the PATH", "start Slicer by its own launcher")
     return found
