@@ -53,10 +53,10 @@ def clean_text(value: object, limit: int) -> str:
 
 
 def copy_patient_and_study(header: Dataset, target: Dataset) -> None:
-    """Copy the Patient, General Study, Patient Study and Frame of Reference modules (DICOM PS3.3 C.7.1.1, C.7.2, C.7.4.1).
+    """Copy Patient, General Study, Patient Study and Frame of Reference (DICOM PS3.3 C.7.1.1, C.7.2, C.7.4.1).
 
-    Type 2 attributes that the header lacks become empty, type 1 UIDs new ones; texts are decoded, so that the target may
-    use another character set than the header.
+    Type 2 attributes that the header lacks become empty, type 1 UIDs new ones; texts are decoded, so that the target
+    may use another character set than the header.
     """
     for keyword in _TYPE_2:
         setattr(target, keyword, _value(header, keyword))
@@ -78,7 +78,9 @@ def _value(header: Dataset, keyword: str) -> str:
     return text if re.fullmatch(_PATTERNS.get(keyword, ".*"), text) else ""
 
 
-def derived_dataset(header: Dataset, sop_class_uid: str, modality: str, description: str, series_number: int) -> Dataset:
+def derived_dataset(
+    header: Dataset, sop_class_uid: str, modality: str, description: str, series_number: int
+) -> Dataset:
     """A new object in a series of its own in the CT's study: Patient, Study, Series, Equipment, SOP Common filled.
 
     Parameters

@@ -1,0 +1,231 @@
+"""RT Structure Sets out: exact pixel-edge contours that every reader decodes to the same voxels (DICOM PS3.3 A.19)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RTStructureSetStorage
+
+from ..core.errors import InputError
+from ..core.nomenclature import Code, lookup
+from ..geometry.contours import mask_to_contours
+from ..geometry.structure import PlanarContours, Structure, StructureSet
+from .attributes import add_contribution, clean_text, derived_dataset, save_dataset
+from .contour_items import LONGEST_EXPLICIT_VALUE, contour_sequence, image_sequence
+from .ct import CtReference
+from .decimals import encode_decimals
+
+__all__ = ["LONGEST_NAME", "RtStructAttributes", "write_rtstruct"]
+
+LONGEST_NAME = 64
+"""Characters of a ROI name (value representation LO)."""
+
+EDGE_DECIMALS = 4
+"""Contours along pixel edges stay half a pixel away from all centres: 0.05 um of rounding cannot matter."""
+
+CONTOUR_DECIMALS = 6
+"""Contours that came from a file may pass close to pixel centres and keep more digits."""
+
+_STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
+"""Detached Study Management, retired, but what planning systems expect in RT Referenced Study Sequence."""
+
+APPROVAL = ("UNAPPROVED", "APPROVED", "REJECTED")
+ALGORITHMS = ("AUTOMATIC", "SEMIAUTOMATIC", "MANUAL", "")
+
+
+@dataclass(frozen=True)
+class RtStructAttributes:
+    """What the object says about itself; the patient, study and frame of reference come from the CT.
+
+    Parameters
+    ----------
+    label, name, description:
+        Structure Set Label (at most 16 characters, not empty), Name (64), Description (1024).
+    series_description, series_number:
+        of the new series.
+    approval_status, reviewer:
+        UNAPPROVED, APPROVED or REJECTED; the last two need the reviewer's name.
+    algorithm:
+        ROI Generation Algorithm: AUTOMATIC, SEMIAUTOMATIC, MANUAL or "" (unknown).
+    provenance:
+        how it was made (model, settings, inputs); at most 1024 characters, written as Contribution Description.
+    """
+
+    label: str = "Dose3D"
+    name: str = "Dose3D structures"
+    description: str = "Research use only"
+    series_description: str = "Dose3D structures"
+    series_number: int = 1000
+    approval_status: str = "UNAPPROVED"
+    reviewer: str = ""
+    algorithm: str = "AUTOMATIC"
+    provenance: str = ""
+
+    def __post_init__(self) -> None:
+        if not clean_text(self.label, 16) or len(self.label) > 16:
+            raise InputError("structure set label", f"'{self.label}' is empty or over 16 characters", "shorten it")
+        if self.approval_status not in APPROVAL:
+            raise InputError("approval status", f"'{self.approval_status}' is unknown", f"use {', '.join(APPROVAL)}")
+        if self.approval_status != "UNAPPROVED" and not clean_text(self.reviewer, 64):
+            raise InputError("approval status", f"{self.approval_status} needs a reviewer", "name the reviewer")
+        if self.algorithm not in ALGORITHMS:
+            raise InputError("ROI generation algorithm", f"'{self.algorithm}' is unknown", f"use one of {ALGORITHMS}")
+
+
+def write_rtstruct(
+    structures: StructureSet, reference: CtReference, path: Path, attributes: RtStructAttributes | None = None
+) -> tuple[str, ...]:
+    """Write structures as an RTSTRUCT that refers to a CT series.
+
+    Structures with contours are written with these contours, others with polygons along the edges of their voxels.
+    An existing file is replaced.
+
+    Returns
+    -------
+    tuple of str
+        sentences for the user: the structures left out because they are empty.
+
+    Raises
+    ------
+    InputError
+        a name that is empty, used twice, over 64 characters or not writable; another grid than the CT's; nothing to
+        write.
+    OutputError
+        the file cannot be written.
+    """
+    attributes = attributes or RtStructAttributes()
+    if not structures.grid.same_as(reference.grid):
+        raise InputError("structures", "do not lie on the grid of the CT", "resample them to the CT first")
+    _check_names(structures)
+    outlines = [(s, s.contours if s.contours else mask_to_contours(s.mask)) for s in structures]
+    empty = [s.name for s, outline in outlines if not outline]
+    outlines = [(s, outline) for s, outline in outlines if outline]
+    if not outlines:
+        raise InputError("structures", "are all empty", "give at least one structure with voxels")
+    numbered = zip(_numbers(outlines), outlines, strict=True)
+    encoded = [_Encoded(s, number, reference, outline) for number, (s, outline) in numbered]
+    explicit = max(max(map(len, e.texts)) for e in encoded) <= LONGEST_EXPLICIT_VALUE
+    dataset = _dataset(encoded, reference, attributes, explicit)
+    save_dataset(dataset, path, ExplicitVRLittleEndian if explicit else ImplicitVRLittleEndian)
+    return (f"left out because empty: {', '.join(empty)}",) if empty else ()
+
+
+def _check_names(structures: StructureSet) -> None:
+    for name, count in Counter(name.strip() for name in structures.names).items():
+        what = f"structure '{name[:80]}'"
+        if not name:
+            raise InputError("structures", "one has an empty name", "name it")
+        if count > 1:
+            raise InputError(what, f"{count} structures have this name", "give each its own name")
+        if len(name) > LONGEST_NAME:
+            raise InputError(what, f"the name has {len(name)} characters, DICOM allows {LONGEST_NAME}", "shorten it")
+        if re.search(r"[\x00-\x1f\x7f\\\ud800-\udfff]", name):
+            raise InputError(what, "the name holds a backslash or a control character", "rename it")
+
+
+def _numbers(outlines: list[tuple[Structure, PlanarContours]]) -> list[int]:
+    """ROI numbers: those of the source when all are known and different, else 1, 2, ..."""
+    numbers = [structure.number for structure, _ in outlines]
+    if None not in numbers and len(set(numbers)) == len(numbers) and min(numbers) >= 0:
+        return numbers
+    return list(range(1, len(outlines) + 1))
+
+
+class _Encoded:
+    """One structure's contours as text: `texts`, `counts` (points) and `slices` of each contour."""
+
+    def __init__(self, structure: Structure, number: int, reference: CtReference, outline: PlanarContours):
+        self.structure, self.number = structure, number
+        polygons = [(k, polygon) for k in sorted(outline) for polygon in outline[k]]
+        self.slices = [k for k, _ in polygons]
+        self.counts = [len(polygon) for _, polygon in polygons]
+        points = np.empty((sum(self.counts), 3))
+        points[:, :2] = np.concatenate([polygon for _, polygon in polygons])
+        points[:, 2] = np.repeat(self.slices, self.counts)
+        decimals = CONTOUR_DECIMALS if structure.contours else EDGE_DECIMALS
+        try:
+            values = reference.grid.to_lps(points).ravel()
+            self.texts = encode_decimals(values, 3 * np.cumsum(self.counts), decimals)
+        except ValueError as error:
+            raise InputError(f"structure '{structure.name}'", str(error), "mend its contours") from error
+
+
+def _dataset(
+    encoded: list[_Encoded], reference: CtReference, attributes: RtStructAttributes, explicit: bool
+) -> Dataset:
+    dataset = derived_dataset(
+        reference.header, RTStructureSetStorage, "RTSTRUCT", attributes.series_description, attributes.series_number
+    )
+    add_contribution(dataset, attributes.provenance)
+    dataset.StructureSetLabel = clean_text(attributes.label, 16)
+    dataset.StructureSetName = clean_text(attributes.name, 64)
+    dataset.StructureSetDescription = clean_text(attributes.description, 1024)
+    dataset.StructureSetDate, dataset.StructureSetTime = dataset.InstanceCreationDate, dataset.InstanceCreationTime
+    frame_uid = dataset.FrameOfReferenceUID
+    dataset.ReferencedFrameOfReferenceSequence = [_frame_item(reference, dataset, explicit)]
+    dataset.StructureSetROISequence = [_roi_item(e, frame_uid, attributes.algorithm) for e in encoded]
+    dataset.ROIContourSequence = [_contour_item(e, reference, explicit) for e in encoded]
+    dataset.RTROIObservationsSequence = [_observation_item(e, n) for n, e in enumerate(encoded, 1)]
+    dataset.ApprovalStatus = attributes.approval_status
+    if attributes.approval_status != "UNAPPROVED":
+        dataset.ReviewDate, dataset.ReviewTime = dataset.InstanceCreationDate, dataset.InstanceCreationTime
+        dataset.ReviewerName = clean_text(attributes.reviewer, 64)
+    return dataset
+
+
+def _frame_item(reference: CtReference, dataset: Dataset, explicit: bool) -> Dataset:
+    """Frame of reference -> study -> series -> all images (DICOM PS3.3 C.8.8.5)."""
+    series = Dataset()
+    series.SeriesInstanceUID = str(reference.header.SeriesInstanceUID)
+    images = image_sequence([image for image in reference.slices if image is not None], explicit)
+    series[images.tag] = images
+    study = Dataset()
+    study.ReferencedSOPClassUID, study.ReferencedSOPInstanceUID = _STUDY_CLASS, dataset.StudyInstanceUID
+    study.RTReferencedSeriesSequence = [series]
+    frame = Dataset()
+    frame.FrameOfReferenceUID = dataset.FrameOfReferenceUID
+    frame.RTReferencedStudySequence = [study]
+    return frame
+
+
+def _roi_item(encoded: _Encoded, frame_uid: str, algorithm: str) -> Dataset:
+    item = Dataset()
+    item.ROINumber = encoded.number
+    item.ReferencedFrameOfReferenceUID = frame_uid
+    item.ROIName = encoded.structure.name.strip()
+    item.ROIGenerationAlgorithm = algorithm
+    return item
+
+
+def _contour_item(encoded: _Encoded, reference: CtReference, explicit: bool) -> Dataset:
+    item = Dataset()
+    item.ROIDisplayColor = [int(min(max(part, 0), 255)) for part in encoded.structure.color]
+    images = [reference.slices[k] for k in encoded.slices]
+    contours = contour_sequence(encoded.texts, encoded.counts, images, explicit)
+    item[contours.tag] = contours
+    item.ReferencedROINumber = encoded.number
+    return item
+
+
+def _observation_item(encoded: _Encoded, number: int) -> Dataset:
+    item = Dataset()
+    item.ObservationNumber = number
+    item.ReferencedROINumber = encoded.number
+    entry = lookup(encoded.structure.name)
+    if entry is not None:
+        item.RTROIIdentificationCodeSequence = [_code_item(entry.type)]
+    kind = encoded.structure.interpreted_type
+    item.RTROIInterpretedType = kind if re.fullmatch("[A-Z0-9_ ]{0,16}", kind) else ""
+    item.ROIInterpreter = ""
+    return item
+
+
+def _code_item(code: Code) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme, code.meaning
+    return item
