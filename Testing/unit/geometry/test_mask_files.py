@@ -93,7 +93,7 @@ def test_noise_of_the_grid_is_borne_and_a_real_difference_is_not(tmp_path):
         if accepted:
             assert read_masks(tmp_path, grid)["P"].mask.same_voxels(mask)
             continue
-        with pytest.raises(InputError, match=rf"another grid than the CT \(corners up to {shift * 3**0.5:.2g}"):
+        with pytest.raises(InputError, match=rf"another grid than the CT \(corners up to {str(shift * 3**0.5)[:5]}"):
             read_masks(tmp_path, grid)
         assert "resampled" in read_masks(tmp_path, grid, resample=True).notes[0]
 
