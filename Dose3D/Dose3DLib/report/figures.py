@@ -32,9 +32,10 @@ def choose_planes(volume: Volume, structures: StructureSet, axial_count: int = 6
         index = best_slices(structures, across[name], 1)
         window = slab_box(structures, across[name], index, box)
         overview.append(make_plane(grid, name, index[0], window))
-    indices = best_slices(structures, across["axial"], axial_count)
-    window = slab_box(structures, across["axial"], indices, box)
-    axial = [make_plane(grid, "axial", index, window) for index in indices]
+    axial = []
+    for index in best_slices(structures, across["axial"], axial_count):
+        window = slab_box(structures, across["axial"], [index], box)
+        axial.append(make_plane(grid, "axial", index, window))
     return overview, sorted(axial, key=lambda plane: -plane.position_mm)
 
 
@@ -59,11 +60,11 @@ def overview_figure(volume: Volume, structures: StructureSet, planes: list[Plane
 
 
 def axial_figure(volume: Volume, structures: StructureSet, planes: list[Plane]) -> bytes:
-    """Axial slices with contours at one scale, three a row; PNG."""
+    """Axial slices with contours in equal panels, three a row, each as large as it fits; PNG."""
     columns, gap, caption = 3, 0.08, 0.26
     width = (_PAGE_INCHES - gap * (columns - 1)) / columns
-    wide, high = _size_mm(planes[0])
-    height = width * high / wide
+    slimness = sorted(high / wide for wide, high in map(_size_mm, planes))
+    height = width * min(max(slimness[len(slimness) // 2], 0.7), 1.25)
     boxes = [
         (n % columns * (width + gap), n // columns * (height + caption), width, height) for n in range(len(planes))
     ]
@@ -80,7 +81,7 @@ def _draw(volume: Volume, structures: StructureSet, planes: list[Plane], boxes: 
     FigureCanvasAgg(figure)
     for plane, (left, top, width, height) in zip(planes, boxes, strict=True):
         place = (left / _PAGE_INCHES, 1 - (top + height) / total, width / _PAGE_INCHES, height / total)
-        _panel(figure.add_axes(place), volume, structures, plane)
+        _panel(figure.add_axes(place), volume, structures, plane, height / width)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 3})
     return buffer.getvalue()
@@ -98,11 +99,20 @@ def _corners(plane: Plane) -> np.ndarray:
     return pixels @ plane.to_mm.T
 
 
-def _panel(axes: Any, volume: Volume, structures: StructureSet, plane: Plane) -> None:
+def _centered(corners: np.ndarray, shape: float) -> tuple[np.ndarray, np.ndarray]:
+    """Limits in mm of the panel that holds these corners, widened to the panel's height over width."""
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    size = high - low
+    wanted = np.array([max(size[0], size[1] / shape), max(size[1], size[0] * shape)])
+    return low - (wanted - size) / 2, high + (wanted - size) / 2
+
+
+def _panel(axes: Any, volume: Volume, structures: StructureSet, plane: Plane, shape: float) -> None:
+    """Draw one plane; `shape` is the panel's height over width, which the picture is centred in."""
     from matplotlib.transforms import Affine2D
 
     picture = plane.cut(volume.array)
-    low, high = _corners(plane).min(axis=0), _corners(plane).max(axis=0)
+    low, high = _centered(_corners(plane), shape)
     axes.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]), xticks=[], yticks=[], facecolor="black")
     axes.set_autoscale_on(False)
     matrix = np.eye(3)

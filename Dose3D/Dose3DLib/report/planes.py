@@ -35,6 +35,8 @@ OBLIQUE_DEGREES = 5.0
 
 _AIR_HU = -500.0
 _MARGIN_MM = 8.0
+_APART_MM = 8.0
+_GAIN = 0.15
 _LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
 # Anatomical axis (0 = L, 1 = P, 2 = S) across each plane, of its rows, of its columns; the way that rows, columns grow.
 _LAYOUT = {"axial": (2, 1, 0, 1, 1), "coronal": (1, 2, 0, -1, 1), "sagittal": (0, 2, 1, -1, 1)}
@@ -200,21 +202,36 @@ def slab_box(structures: StructureSet, axis: int, indices: list[int], box: Windo
 def best_slices(structures: StructureSet, axis: int, count: int) -> list[int]:
     """Up to `count` indices along an array axis that together show the structures at their largest, in order.
 
-    Greedy: each further slice is the one that adds most to the sum, over structures, of (area shown / largest area).
-    The EXTERNAL contour is everywhere and does not count. The middle slice when there is nothing to show.
+    Greedy: each further slice is the one that adds most to the sum, over structures, of (area shown / largest area);
+    when no slice adds much, the rest go where the gaps are widest. The EXTERNAL contour is everywhere and does not
+    count. The middle slice when there is nothing to show.
     """
     shown = [s for s in structures if s.interpreted_type != "EXTERNAL" and not s.mask.is_empty]
     if not shown:
         return [structures.grid.shape[axis] // 2]
     areas = np.stack([_areas(s, axis) for s in shown])
-    best, chosen = np.zeros(len(shown)), []
-    for _ in range(count):
-        gains = np.maximum(areas, best[:, None]).sum(axis=0) - best.sum()
+    apart = max(1, round(_APART_MM / structures.grid.spacing_mm[axis]))
+    best, chosen, free = np.zeros(len(shown)), [], np.ones(areas.shape[1], bool)
+    while len(chosen) < count:
+        gains = np.where(free, np.maximum(areas, best[:, None]).sum(axis=0) - best.sum(), -1.0)
         index = int(np.argmax(gains))
-        if chosen and gains[index] < 0.05:
+        if gains[index] < _GAIN:
             break
         chosen.append(index)
         best = np.maximum(best, areas[:, index])
+        free[max(0, index - apart + 1) : index + apart] = False
+    return _fill_gaps(chosen, areas.sum(axis=0), count)
+
+
+def _fill_gaps(chosen: list[int], shown: np.ndarray, count: int) -> list[int]:
+    """Add slices that show something, far from the chosen ones, until there are `count` or no room is left."""
+    chosen = list(chosen)
+    indices = np.arange(len(shown))
+    while len(chosen) < count:
+        distance = np.min([np.abs(indices - c) for c in chosen], axis=0) * (shown > 0)
+        if distance.max() < 2:
+            break
+        chosen.append(int(np.argmax(distance)))
     return sorted(chosen)
 
 

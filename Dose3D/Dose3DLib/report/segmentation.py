@@ -109,7 +109,7 @@ def _axial_section(content: SegmentationReport, planes: list[Plane]) -> Section 
     if len(planes) < 2:
         return None
     png = axial_figure(content.volume, content.structures, planes)
-    caption = "Chosen so that together they show every structure near its largest section; superior first."
+    caption = "Together they show every structure near its largest section; superior first. Each has its own scale."
     alt = f"{len(planes)} axial slices of the CT with contours"
     return Section("Axial slices", (Picture(png, caption, alt, _legend(content.structures, planes)),))
 
@@ -121,17 +121,21 @@ def _legend(structures: StructureSet, planes: list[Plane]) -> tuple[Swatch, ...]
 
 def _volumes_section(content: SegmentationReport) -> Section:
     rows = tuple(_row(structure) for structure in content.structures)
+    note = (
+        "Volume: voxels times voxel volume. Extent: left to right × front to back × head to feet. "
+        "Slices: how many, and which of the image, counted from 1."
+    )
+    if content.picture_3d is None and content.picture_note:
+        note += f" 3-D picture: {content.picture_note.removesuffix('.')}."
     table = Table(
         columns=("Structure", "Type", "Volume (cc)", "Extent (mm)", "Slices"),
         rows=rows,
         align="llrrr",
         muted=frozenset(n for n, row in enumerate(rows) if _NOT_FOUND in row),
-        note="Volume: voxels times voxel volume. Extent: left to right × front to back × head to feet. "
-        "Slices: how many, and which of the image, counted from 1.",
+        note=note,
     )
     if content.picture_3d is None:
-        blocks = (table,) if not content.picture_note else (table, Facts((("3-D picture", content.picture_note),)))
-        return Section("Structures", blocks)
+        return Section("Structures", (table,))
     picture = Picture(Path(content.picture_3d).read_bytes(), content.picture_note, "Surfaces of the structures in 3-D")
     return Section("Structures", (Columns((table, picture), (63, 37)),))
 

@@ -113,12 +113,10 @@ def _add_views(scene: Any, grid: Grid) -> None:
     layouts = slicer.vtkMRMLLayoutLogic()
     layouts.SetMRMLScene(scene)
     layouts.GetLayoutNode().SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
-    for name, orientation, across in (
-        ("Red", "Axial", (0, 1)),
-        ("Yellow", "Sagittal", (1, 2)),
-        ("Green", "Coronal", (0, 2)),
-    ):
-        _add_slice_view(scene, name, orientation, (low + high) / 2, max(float((high - low)[a]) for a in across))
+    size = high - low
+    _add_slice_view(scene, "Red", "Axial", (low + high) / 2, max(size[0], size[1]))
+    _add_slice_view(scene, "Yellow", "Sagittal", (low + high) / 2, max(size[1], size[2]))
+    _add_slice_view(scene, "Green", "Coronal", (low + high) / 2, max(size[0], size[2]))
     _add_3d_view(scene, (low + high) / 2, float(np.linalg.norm(size)))
 
 
