@@ -14,6 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RTStruct
 from ..core.errors import InputError
 from ..core.nomenclature import Code, lookup
 from ..geometry.contours import mask_to_contours
+from ..geometry.keyholes import join_holes
 from ..geometry.structure import PlanarContours, Structure, StructureSet
 from .attributes import add_contribution, clean_text, derived_dataset, save_dataset
 from .contour_items import LONGEST_EXPLICIT_VALUE, contour_sequence, image_sequence
@@ -50,6 +51,10 @@ class RtStructAttributes:
         of the new series.
     approval_status, reviewer:
         UNAPPROVED, APPROVED or REJECTED; the last two need the reviewer's name.
+    keyholes:
+        True joins holes to the outline around them, which every reader fills right; False writes them as contours of
+        their own, which readers that fill each contour for itself (plastimatch) take for solid. Contours that came
+        from a file stay as they are.
     algorithm:
         ROI Generation Algorithm: AUTOMATIC, SEMIAUTOMATIC, MANUAL or "" (unknown).
     provenance:
@@ -63,6 +68,7 @@ class RtStructAttributes:
     series_number: int = 1000
     approval_status: str = "UNAPPROVED"
     reviewer: str = ""
+    keyholes: bool = True
     algorithm: str = "AUTOMATIC"
     provenance: str = ""
 
@@ -102,7 +108,7 @@ def write_rtstruct(
     if not structures.grid.same_as(reference.grid):
         raise InputError("structures", "do not lie on the grid of the CT", "resample them to the CT first")
     _check_names(structures)
-    outlines = [(s, s.contours if s.contours else mask_to_contours(s.mask)) for s in structures]
+    outlines = [(s, _outline(s, attributes.keyholes)) for s in structures]
     empty = [s.name for s, outline in outlines if not outline]
     outlines = [(s, outline) for s, outline in outlines if outline]
     if not outlines:
@@ -113,6 +119,13 @@ def write_rtstruct(
     dataset = _dataset(encoded, reference, attributes, explicit)
     save_dataset(dataset, path, ExplicitVRLittleEndian if explicit else ImplicitVRLittleEndian)
     return (f"left out because empty: {', '.join(empty)}",) if empty else ()
+
+
+def _outline(structure: Structure, keyholes: bool) -> PlanarContours:
+    if structure.contours:
+        return structure.contours
+    contours = mask_to_contours(structure.mask)
+    return join_holes(contours) if keyholes else contours
 
 
 def _check_names(structures: StructureSet) -> None:

@@ -15,7 +15,7 @@ from .grid import Grid
 from .mask import Mask
 from .structure import PlanarContours
 
-__all__ = ["contours_to_mask", "mask_to_contours"]
+__all__ = ["contours_to_mask", "mask_to_contours", "walk_cycles"]
 
 CHUNK_PIXELS = 4_000_000
 """Slices are traced in groups of about this many pixels: the working arrays stay near the processor's cache."""
@@ -58,7 +58,7 @@ def _trace(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     even = np.arange(0, len(corners), 2)
     tail, head = np.where(rightward, even, even + 1), np.where(rightward, even + 1, even)
     following = _vertical_partner(corners, inside_below, block.shape)[head] // 2
-    order, loop_of_first, lengths = _walk(following)
+    order, loop_of_first, lengths = walk_cycles(following)
     visited = np.column_stack([tail[order], head[order]]).ravel()
     k, j, i = np.unravel_index(corners[visited], _corner_shape(block.shape))
     ends = np.cumsum(2 * lengths)
@@ -105,7 +105,7 @@ def _vertical_partner(corners: np.ndarray, inside_below: np.ndarray, shape: tupl
     return partner
 
 
-def _walk(following: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def walk_cycles(following: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cycles of a permutation by pointer doubling: members in walking order, first member, length of each cycle.
 
     Each cycle starts at its smallest member, and cycles are sorted by it. After s rounds a member knows the smallest
