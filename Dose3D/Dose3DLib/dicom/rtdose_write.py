@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.uid import RTDoseStorage, RTPlanStorage, RTStructureSetStorage, generate_uid
+from pydicom.uid import RTDoseStorage, RTPlanStorage, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
 from ..core.errors import InputError
@@ -36,8 +36,6 @@ class RtDoseAttributes:
     plan_uid:
         SOP Instance UID of the RT Plan, which the standard asks for with summation PLAN; "": a new UID is referred to,
         and the notes say so.
-    structure_set_uid:
-        of the RTSTRUCT that the dose goes with, if any.
     """
 
     bits: int = 32
@@ -45,7 +43,6 @@ class RtDoseAttributes:
     dose_type: str = "PHYSICAL"
     summation_type: str = "PLAN"
     plan_uid: str = ""
-    structure_set_uid: str = ""
     series_description: str = "Dose"
     comment: str = ""
     provenance: str = ""
@@ -138,17 +135,12 @@ def _add_dose(dataset: Dataset, attributes: RtDoseAttributes, scaling: str) -> N
     dataset.DoseGridScaling = scaling
     if attributes.comment:
         dataset.DoseComment = clean_text(attributes.comment, 64)
-    dataset.ReferencedRTPlanSequence = [_instance(RTPlanStorage, attributes.plan_uid or generate_uid(prefix=None))]
-    if attributes.structure_set_uid:
-        dataset.ReferencedStructureSetSequence = [_instance(RTStructureSetStorage, attributes.structure_set_uid)]
+    plan = Dataset()
+    plan.ReferencedSOPClassUID = RTPlanStorage
+    plan.ReferencedSOPInstanceUID = attributes.plan_uid or generate_uid(prefix=None)
+    dataset.ReferencedRTPlanSequence = [plan]
     if attributes.provenance:
         add_contribution(dataset, attributes.provenance)
-
-
-def _instance(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class_uid, sop_instance_uid
-    return item
 
 
 def _decimals(values: np.ndarray) -> list[str]:
