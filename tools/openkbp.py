@@ -1,6 +1,7 @@
 """Reads the OpenKBP patients of the project's data sets (one .npz a patient; see the data card beside them).
 
-OpenKBP: A. Babier et al., Medical Physics 48 (2021) 5549-5561, doi 10.1002/mp.14845; MIT License, (c) 2021 Aaron Babier.
+OpenKBP: A. Babier et al., Medical Physics 48 (2021) 5549-5561, doi 10.1002/mp.14845; MIT License, (c) 2021 Aaron
+Babier.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def read_patient(path: Path) -> OpenKbpPatient:
     """Read one .npz; the grid's centre is the origin, axes are LPS."""
     file = np.load(path)
     shape = tuple(int(n) for n in file["shape"])
-    crop = tuple(slice(s, s + n) for s, n in zip(file["crop_start"].astype(int), file["crop_shape"].astype(int), strict=True))
+    crop = tuple(
+        slice(s, s + n) for s, n in zip(file["crop_start"].astype(int), file["crop_shape"].astype(int), strict=True)
+    )
     names = file["structure_names"].tolist()
     stack = _bits(file, "structures", len(names))
     hu = _on_grid(np.where(_bits(file, "ct_mask", 1)[0], _integers(file).cumsum(0) + 40, -1000), shape, crop, -1000)

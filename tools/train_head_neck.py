@@ -1,7 +1,8 @@
 """Trains the shipped model `head_neck_ct`: seven organs at risk from OpenKBP's training patients.
 
     python tools/train_head_neck.py --data OPENKBP --work WORK --minutes 75
-    python tools/train_head_neck.py --data OPENKBP --work WORK --export Dose3D/Resources/Models/head_neck_ct
+    python tools/train_head_neck.py --data OPENKBP --work WORK \
+        --export Dose3D/Dose3DLib/bundles/shipped/head_neck_ct
 
 Run again with the same --work it goes on where it was. The validation patients are never read here: the ten patients
 that the live curve shows are held out of the training set, and choose nothing.
@@ -70,14 +71,13 @@ def load_cases(data: Path, work: Path) -> list[TrainingCase]:
 
 def train(cases: list[TrainingCase], work: Path, minutes: float):
     """Run the shared loop; returns the averaged network."""
+    import torch
     from Dose3DLib.segmentation.augment import Augmentation
-    from Dose3DLib.segmentation.learner import PatchLearner
+    from Dose3DLib.segmentation.learner import PatchLearner, Sampling
     from Dose3DLib.training.loop import FitSettings, fit
     from Dose3DLib.training.precision import choose_precision
     from Dose3DLib.training.schedule import Budget
     from Dose3DLib.training.seeds import seed_everything
-
-    import torch
     from monai.networks import nets
 
     torch.set_num_threads(1)
@@ -87,8 +87,8 @@ def train(cases: list[TrainingCase], work: Path, minutes: float):
     held_out, training = cases[:HELD_OUT], cases[HELD_OUT:]
     pair = tuple(ORGANS.index(f"Parotid_{side}") for side in "LR")
     learner = PatchLearner(
-        network, training, SPEC, patch=PATCH, batch=2, augmentation=Augmentation((pair,)),
-        precision=choose_precision("auto", "cpu"), seed=SEED, validation=lambda net: held_out_dice(net, held_out),
+        network, training, SPEC, Sampling(PATCH, 2, choose_precision("auto", "cpu"), SEED), Augmentation((pair,)),
+        validation=lambda net: held_out_dice(net, held_out),
     )  # fmt: skip
     settings = FitSettings(Budget(minutes=minutes), learning_rate=2e-3, ema_decay=0.998, validate_s=900, seed=SEED)
     return fit(learner, settings, work, Progress(show))
@@ -109,6 +109,44 @@ def held_out_dice(network, cases: list[TrainingCase]) -> dict[str, float]:
     return {"score": float(np.mean(list(means.values()))), **means}
 
 
+def export(folder: Path, network, cases: list[TrainingCase], work: Path, minutes: float) -> None:
+    """Write the bundle, its card and metadata."""
+    import monai
+    import torch
+    from Dose3DLib.bundles.write import write_bundle
+    from head_neck_card import LICENCE, card, metadata
+
+    trained = cases[HELD_OUT:]
+    steps = int((work / "curve.csv").read_text(encoding="utf-8").splitlines()[-1].split(",")[0])
+    versions = {
+        "monai_version": monai.__version__,
+        "pytorch_version": torch.__version__,
+        "numpy_version": np.__version__,
+    }
+    drawn = {organ: sum(int(case.known[n]) for case in trained) for n, organ in enumerate(ORGANS)}
+    facts = {"expected": expected_volumes(cases), "patients": len(trained), "minutes": minutes, "steps": steps}
+    facts |= {"seed": SEED, "versions": versions, "drawn": drawn}
+    write_bundle(
+        folder,
+        network,
+        NETWORK,
+        metadata(ORGANS, SPEC, PATCH, facts),
+        card(ORGANS, SPEC, facts),
+        LICENCE,
+        overwrite=True,
+    )
+
+
+def expected_volumes(cases: list[TrainingCase]) -> dict[str, dict[str, list[float]]]:
+    """Organ -> half the smallest and one and a half of the largest volume of a training patient, cm3."""
+    voxel_cc = float(np.prod(SPEC.spacing_mm)) / 1000
+    expected = {}
+    for number, organ in enumerate(ORGANS):
+        volumes = [case.voxels_of(number).size * voxel_cc for case in cases if case.known[number]]
+        expected[organ] = {"volume_cc": [round(0.5 * min(volumes), 1), round(1.5 * max(volumes), 1)]}
+    return expected
+
+
 def show(event: dict) -> None:
     """A line every hundred steps, and every validation."""
     message = event.get("message", "")
@@ -124,12 +162,10 @@ def main() -> None:
     parser.add_argument("--export", type=Path, help="write the trained network as a bundle into this folder")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    network = train(load_cases(arguments.data, arguments.work), arguments.work, arguments.minutes)
+    cases = load_cases(arguments.data, arguments.work)
+    network = train(cases, arguments.work, arguments.minutes)
     if arguments.export:
-        from Dose3DLib.bundles.write import write_bundle
-        from head_neck_card import metadata
-
-        write_bundle(arguments.export, network, NETWORK, metadata(ORGANS, SPEC, PATCH, arguments.minutes))
+        export(arguments.export, network, cases, arguments.work, arguments.minutes)
 
 
 if __name__ == "__main__":

@@ -77,16 +77,31 @@ class Progress:
             self.emit("warning", message=text)
 
     @contextmanager
-    def stage(self, name: str, until: float) -> Iterator[None]:
-        """Time a named step; inside it `report(0..1)` covers the task's fraction from now to `until`."""
+    def part(self, until: float) -> Iterator[None]:
+        """A share of the work that reports 0..1 of its own, by stages or reports: from now to `until`.
+
+        `until` is a fraction of the enclosing part (of the whole task outside any), so that a task may call another.
+        """
         self.check()
-        previous = self._span, self._stage
-        self._span, self._stage = (self.fraction, until), name
-        start = time.monotonic()
-        self.report(0.0)
+        previous = self._span
+        low, high = previous
+        self._span = (self.fraction, max(self.fraction, low + (high - low) * until))
         try:
             yield
         finally:
+            end = self._span[1]
+            self._span = previous
+        self.fraction = end
+
+    @contextmanager
+    def stage(self, name: str, until: float) -> Iterator[None]:
+        """A part with a name, whose seconds are kept."""
+        previous, start = self._stage, time.monotonic()
+        self._stage = name
+        try:
+            with self.part(until):
+                self.report(0.0)
+                yield
+        finally:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - start, 3)
-            self._span, self._stage = previous
-        self.fraction = until
+            self._stage = previous

@@ -42,7 +42,9 @@ def pool_to(volume: Volume, spacing_mm: tuple[float, float, float]) -> Volume:
     return Volume(pooled, Grid(pooled.shape, affine))
 
 
-def resample_array(array: np.ndarray, source: Grid, target: Grid, mode: str = "bilinear", fill: float = 0.0) -> np.ndarray:
+def resample_array(
+    array: np.ndarray, source: Grid, target: Grid, mode: str = "bilinear", fill: float = 0.0
+) -> np.ndarray:
     """Values of channel-first `array` (c, k, j, i) on `source` at the voxel centres of `target`, float32.
 
     `mode` is `bilinear` (linear in each axis) or `nearest`; points outside the source become `fill`.

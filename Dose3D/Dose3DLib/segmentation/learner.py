@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +18,19 @@ if TYPE_CHECKING:
 
     from .augment import Augmentation
 
-__all__ = ["PatchLearner", "TrainingCase"]
+__all__ = ["PatchLearner", "Sampling", "TrainingCase"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How batches are made: size of a patch (k, j, i), patches in a batch, number format, seed, share of patches that
+    lie anywhere instead of around an organ."""
+
+    patch: tuple[int, int, int] = (64, 64, 64)
+    batch: int = 2
+    precision: str = "float32"
+    seed: int = 0
+    background_share: float = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +63,8 @@ class TrainingCase:
 class PatchLearner:
     """A `training.loop.Learner` for organs with partial labels.
 
-    Each patch is drawn around a random voxel of a random organ (every organ equally often, so that the rarely drawn ones
-    are seen as often as the others), and one in `background_share` anywhere.
+    Each patch is drawn around a random voxel of a random organ (every organ equally often, so that the rarely drawn
+    ones are seen as often as the others), and a share of them anywhere.
     """
 
     def __init__(
@@ -59,19 +72,12 @@ class PatchLearner:
         network: torch.nn.Module,
         cases: list[TrainingCase],
         spec: InputSpec,
-        *,
-        patch: tuple[int, int, int] = (64, 64, 64),
-        batch: int = 2,
+        sampling: Sampling,
         augmentation: Augmentation | None = None,
-        precision: str = "float32",
-        seed: int = 0,
-        background_share: float = 0.15,
-        validation: Any = None,
+        validation: Callable[[torch.nn.Module], dict[str, float]] | None = None,
     ):
-        self.network, self.cases, self.spec = network, cases, spec
-        self.patch, self.batch, self.augmentation = patch, batch, augmentation
-        self.precision, self.seed, self.background_share = precision, seed, background_share
-        self.validation = validation
+        self.network, self.cases, self.spec, self.sampling = network, cases, spec, sampling
+        self.augmentation, self.validation = augmentation, validation
         organs = cases[0].known.size
         self._having = [[n for n, case in enumerate(cases) if case.voxels_of(o).size] for o in range(organs)]
 
@@ -79,9 +85,9 @@ class PatchLearner:
         """Images (b, 1, k, j, i), truths (b, organ, k, j, i) and known organs (b, organ) of one step."""
         import torch
 
-        rng, state = step_generator(self.seed, step), step_state(self.seed, step)
+        rng, state = step_generator(self.sampling.seed, step), step_state(self.sampling.seed, step)
         images, truths, known = [], [], []
-        for _ in range(self.batch):
+        for _ in range(self.sampling.batch):
             case, center = self._choose(rng)
             image, labels = self._patch(case, center)
             if self.augmentation is not None:
@@ -93,7 +99,7 @@ class PatchLearner:
 
     def loss(self, network: torch.nn.Module, batch: tuple) -> tuple[torch.Tensor, dict[str, float]]:
         images, truths, known = batch
-        with autocast(self.precision, images.device.type):
+        with autocast(self.sampling.precision, images.device.type):
             logits = network(_channels_last(images))
         return partial_dice_ce(logits, truths, known), {}
 
@@ -101,23 +107,24 @@ class PatchLearner:
         return self.validation(network) if self.validation else {}
 
     def _choose(self, rng: np.random.Generator) -> tuple[TrainingCase, np.ndarray]:
-        if rng.random() < self.background_share:
+        if rng.random() < self.sampling.background_share:
             case = self.cases[rng.integers(len(self.cases))]
             return case, rng.integers(case.hu.shape)
         organ = rng.choice([o for o, having in enumerate(self._having) if having])
         case = self.cases[rng.choice(self._having[organ])]
         voxel = rng.choice(case.voxels_of(int(organ)))
-        jitter = rng.integers(-np.array(self.patch) // 4, np.array(self.patch) // 4 + 1)
+        quarter = np.array(self.sampling.patch) // 4
+        jitter = rng.integers(-quarter, quarter + 1)
         return case, np.array(np.unravel_index(voxel, case.hu.shape)) + jitter
 
     def _patch(self, case: TrainingCase, center: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Normalised image and bit-coded labels (1, k, j, i); air and nothing beyond the scan."""
         import torch
 
-        hu = np.full(self.patch, -1000, np.int16)
-        labels = np.zeros(self.patch, np.uint16)
+        hu = np.full(self.sampling.patch, -1000, np.int16)
+        labels = np.zeros(self.sampling.patch, np.uint16)
         inside, outside = [], []
-        for middle, size, extent in zip(center, self.patch, case.hu.shape, strict=True):
+        for middle, size, extent in zip(center, self.sampling.patch, case.hu.shape, strict=True):
             start = int(np.clip(middle - size // 2, min(0, extent - size), max(0, extent - size)))
             low, high = max(start, 0), min(start + size, extent)
             inside.append(slice(low, high))

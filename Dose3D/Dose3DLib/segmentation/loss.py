@@ -13,8 +13,8 @@ __all__ = ["partial_dice_ce"]
 def partial_dice_ce(logits: torch.Tensor, truth: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     """MONAI's Dice loss plus binary cross entropy, over the organs that somebody drew.
 
-    An organ that the clinic did not contour is unknown, not background: it adds nothing. In a patch without an organ that
-    is drawn elsewhere Dice has no meaning, only the cross entropy counts.
+    An organ that the clinic did not contour is unknown, not background: it adds nothing. In a patch without an organ
+    that is drawn elsewhere Dice has no meaning, only the cross entropy counts.
 
     Parameters
     ----------

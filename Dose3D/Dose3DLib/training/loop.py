@@ -134,7 +134,9 @@ class _Run:
         self.learner.network.train()
         loss, values = self.learner.loss(self.learner.network, batch)
         if not torch.isfinite(loss):
-            raise InputError(f"step {self.step}", "the loss is not a number", "lower the learning rate or check the data")
+            raise InputError(
+                f"step {self.step}", "the loss is not a number", "lower the learning rate or check the data"
+            )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.learner.network.parameters(), self.settings.gradient_norm)
@@ -214,5 +216,3 @@ def fit(learner: Learner, settings: FitSettings, room: Path, progress: Progress 
 def _batches(learner: Learner, run: _Run) -> Any:
     while True:
         yield learner.draw(run.step)
-
-

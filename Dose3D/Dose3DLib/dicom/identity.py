@@ -1,0 +1,28 @@
+"""Whose CT it is, as plain texts for those who see no tags: scene, report, provenance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .ct import CtReference
+from .values import text
+
+__all__ = ["patient_texts", "series_facts"]
+
+_PATIENT = {"name": "PatientName", "id": "PatientID", "study": "StudyDescription", "series": "SeriesDescription"}
+_UIDS = {
+    "study_instance_uid": "StudyInstanceUID",
+    "series_instance_uid": "SeriesInstanceUID",
+    "frame_of_reference_uid": "FrameOfReferenceUID",
+}
+
+
+def patient_texts(reference: CtReference) -> dict[str, str]:
+    """`name`, `id`, `study` and `series` (descriptions); "" where the CT does not say."""
+    return {key: text(reference.header, keyword) for key, keyword in _PATIENT.items()}
+
+
+def series_facts(reference: CtReference) -> dict[str, Any]:
+    """UIDs of study, series, frame of reference, and of the images in slice order, without interpolated ones."""
+    slices = [one.sop_instance_uid for one in reference.slices if one is not None]
+    return {**{key: text(reference.header, keyword) for key, keyword in _UIDS.items()}, "sop_instance_uids": slices}

@@ -1,0 +1,134 @@
+"""`segment`: a CT volume in, a StructureSet out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..bundles.bundle import Bundle
+from ..core.nomenclature import color_for, lookup
+from ..core.progress import Progress
+from ..geometry.grid import Grid, Volume
+from ..geometry.mask import Mask
+from ..geometry.structure import Structure, StructureSet
+from ..training.device import DeviceChoice, choose_device, with_memory_fallback
+from ..training.precision import choose_precision
+from .body import body_mask
+from .cleanup import boundary_confidence, clean_probability, mask_on_grid
+from .inference import Execution, predict_logits
+from .plausibility import doubts
+from .preprocess import InputSpec, model_input
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["BODY", "SegmentOptions", "Segmentation", "input_spec", "segment", "segment_body"]
+
+BODY = "BODY"
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """Organs (empty: all of the model's; BODY always comes along), device and number format, see `training`."""
+
+    organs: tuple[str, ...] = ()
+    device: str = "auto"
+    precision: str = "auto"
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """What `segment` found, and how sure it is.
+
+    Parameters
+    ----------
+    structures:
+        the organs in the model's order on the CT's grid, then BODY; an organ that was not found has an empty mask.
+    confidence:
+        organ -> 0..1, see `cleanup.boundary_confidence`.
+    device, precision:
+        where and in which number format the network ran.
+    """
+
+    structures: StructureSet
+    confidence: dict[str, float] = field(default_factory=dict)
+    device: str = "cpu"
+    precision: str = "float32"
+
+
+def input_spec(bundle: Bundle) -> InputSpec:
+    """The pre-processing that the bundle's network was trained with."""
+    facts: dict[str, Any] = bundle.metadata["dose3d"]["input"]
+    return InputSpec(
+        tuple(facts["spacing_mm"]), tuple(facts["window_hu"]), float(facts["center_hu"]), float(facts["scale_hu"])
+    )
+
+
+def segment(
+    volume: Volume, bundle: Bundle, options: SegmentOptions | None = None, progress: Progress | None = None
+) -> Segmentation:
+    """Find the bundle's organs and the body on a CT in HU.
+
+    Raises
+    ------
+    InputError, ResourceError, Cancelled
+    """
+    progress, options = progress or Progress(), options or SegmentOptions()
+    wanted = options.organs or bundle.organs
+    with progress.stage("prepare image", 0.1):
+        image = model_input(volume, input_spec(bundle))
+    with progress.stage("load model", 0.15):
+        network = bundle.network()
+    with progress.stage("network", 0.75):
+        logits, used = _predict(network, image, bundle, options, progress)
+    with progress.stage("clean up", 0.9):
+        found, confidence = _organs(logits, image.grid, volume.grid, bundle, wanted, progress)
+    with progress.stage("body", 1.0):
+        structures = StructureSet(volume.grid, (*found, segment_body(volume)))
+    expected = {organ: facts for organ, facts in bundle.metadata["dose3d"]["expected"].items() if organ in wanted}
+    for sentence in doubts(structures, expected, bundle.metadata["dose3d"]["region"]):
+        progress.warn(sentence)
+    return Segmentation(structures, confidence, *used)
+
+
+def segment_body(volume: Volume) -> Structure:
+    """BODY, of type EXTERNAL."""
+    return _structure(BODY, body_mask(volume))
+
+
+def _predict(
+    network: torch.nn.Module, image: Volume, bundle: Bundle, options: SegmentOptions, progress: Progress
+) -> tuple[np.ndarray, tuple[str, str]]:
+    spec, patch = input_spec(bundle), tuple(bundle.metadata["dose3d"]["patch"])
+
+    def attempt(choice: DeviceChoice, batch: int) -> tuple[np.ndarray, tuple[str, str]]:
+        how = Execution(choice.name, choose_precision(options.precision, choice.name), batch)
+        logits = predict_logits(network.to(choice.name), image.array, spec, patch, how, progress)
+        return logits, (how.device, how.precision)
+
+    device = choose_device(options.device)
+    return with_memory_fallback(attempt, device, 2 if device.name == "cpu" else 8, progress)
+
+
+def _organs(
+    logits: np.ndarray, source: Grid, target: Grid, bundle: Bundle, wanted: tuple[str, ...], progress: Progress
+) -> tuple[list[Structure], dict[str, float]]:
+    import torch
+    from monai.transforms import Activations
+
+    found, confidence = [], {}
+    for number, organ in enumerate(wanted):
+        progress.report(number / len(wanted), organ)
+        probability = Activations(sigmoid=True)(torch.from_numpy(logits[bundle.organs.index(organ)])[None])[0].numpy()
+        probability = clean_probability(probability, source.voxel_volume_mm3)
+        confidence[organ] = round(boundary_confidence(probability), 3)
+        found.append(_structure(organ, mask_on_grid(probability, source, target)))
+    return found, confidence
+
+
+def _structure(name: str, mask: Mask) -> Structure:
+    entry = lookup(name)
+    kind = entry.interpreted_type if entry else "ORGAN"
+    return Structure(name, mask, color=color_for(name), interpreted_type=kind)

@@ -1,0 +1,64 @@
+"""The CT that a task is given, whatever it is: a DICOM series, or an image file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import InputError
+from ..core.progress import Progress
+from ..core.provenance import file_sha256
+from ..geometry.grid import Volume
+from ..geometry.volume_files import image_suffix, read_volume
+
+if TYPE_CHECKING:
+    from ..dicom.ct import CtReference
+
+__all__ = ["CtSource", "load_ct"]
+
+
+@dataclass(frozen=True, eq=False)
+class CtSource:
+    """A CT in HU, and who it is.
+
+    Parameters
+    ----------
+    reference:
+        of the DICOM series, None for an image file.
+    patient:
+        plain texts for scene and report: `name`, `id`, `study`, `series`.
+    facts:
+        for the provenance: path, kind, UIDs or SHA-256.
+    """
+
+    volume: Volume
+    reference: CtReference | None
+    patient: dict[str, str]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def load_ct(path: Path, series: str | None, resample_slices: bool, progress: Progress) -> CtSource:
+    """Read a DICOM folder (or one file of a series), or a NIfTI, NRRD or MetaImage file; notes become warnings.
+
+    Raises
+    ------
+    InputError
+        nothing there, no CT in it, or a CT that cannot be used.
+    """
+    if not path.exists():
+        raise InputError(path, "does not exist", "give a folder of DICOM files or an image file")
+    if path.is_file() and image_suffix(path):
+        if series is not None:
+            raise InputError("--series", "chooses among DICOM series, and the CT is an image file", "leave it out")
+        facts = {"path": str(path), "kind": "image file", "sha256": file_sha256(path)}
+        return CtSource(read_volume(path), None, {"series": path.name}, facts)
+    from ..dicom.ct import read_ct
+
+    found = read_ct(path, series, resample_slices, progress)
+    for note in found.reference.notes:
+        progress.warn(note)
+    from ..dicom.identity import patient_texts, series_facts
+
+    facts = {"path": str(path), "kind": "DICOM series", **series_facts(found.reference)}
+    return CtSource(found.volume, found.reference, patient_texts(found.reference), facts)

@@ -1,0 +1,208 @@
+"""`dose3d segment run`: a CT goes in, a structure set that planning systems open comes out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..core.errors import InputError, ResourceError
+from ..core.output import atomic_output
+from ..core.progress import Progress
+from ..core.provenance import make_provenance
+from .base import Result, TaskSettings, option
+from .ct_source import CtSource, load_ct
+
+if TYPE_CHECKING:
+    from ..bundles.bundle import Bundle
+    from ..dicom.ct import CtReference
+    from ..segmentation.segment import Segmentation
+
+__all__ = ["Settings", "run"]
+
+
+@dataclass(frozen=True)
+class Settings(TaskSettings):
+    """What is segmented, by which model, and what is written."""
+
+    ct: Path = option(
+        help="folder of a CT series, one of its files, or a NIfTI, NRRD or MetaImage file", positional=True
+    )
+    output: Path = option(help="folder for the results")
+    model: str = option("head_neck_ct", help="name of a shipped model, or a bundle's folder")
+    organs: tuple[str, ...] = option((), help="only these of the model's organs (default: all)")
+    dicom: bool = option(False, help="write an image file as a CT series first, so that an RTSTRUCT can refer to it")
+    seg: bool = option(False, help="write segmentation.dcm (DICOM SEG), too")
+    series: str | None = option(None, help="Series Instance UID, when the folder holds several CT series")
+    resample_slices: bool = option(False, help="accept missing or uneven slices by interpolation")
+    device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", help="where the network runs")
+    precision: Literal["auto", "float32", "bfloat16"] = option("auto", help="number format of the network")
+    overwrite: bool = option(False, help="replace an existing output")
+
+
+def run(settings: Settings, progress: Progress | None = None) -> Result:
+    """Segment one CT; the output folder appears when everything in it is complete.
+
+    Raises
+    ------
+    InputError, OutputError, ResourceError, Cancelled
+    """
+    from ..bundles.bundle import find_bundle
+
+    progress = progress or Progress()
+    bundle = find_bundle(settings.model)
+    _check_organs(settings, bundle)
+    with atomic_output(settings.output, settings.overwrite) as draft:
+        with progress.stage("read CT", 0.12):
+            source = _read(settings, progress)
+        found = _segment(settings, source, bundle, progress)
+        draft.mkdir(exist_ok=True)
+        files = _write(settings, source, found, draft, progress)
+        provenance = _provenance(settings, source, found, bundle, progress)
+        with progress.stage("report", 1.0):
+            _write_report(draft, source, found, provenance, progress)
+        provenance["seconds"] = dict(progress.seconds)
+        text = json.dumps(provenance, indent=2, ensure_ascii=False) + "\n"
+        (draft / "provenance.json").write_text(text, encoding="utf-8")
+    files |= {"report": "report.html", "provenance": "provenance.json"}
+    summary = {s.name: f"{s.mask.volume_cc:.1f} cm3" if not s.mask.is_empty else "not found" for s in found.structures}
+    return Result(settings.output, files, summary, tuple(progress.warnings), dict(progress.seconds))
+
+
+def _check_organs(settings: Settings, bundle: Bundle) -> None:
+    unknown = [organ for organ in settings.organs if organ not in bundle.organs]
+    if unknown:
+        known = ", ".join(bundle.organs)
+        raise InputError("--organs", f"{bundle.name} does not know {', '.join(unknown)}", f"choose from {known}")
+    if len(set(settings.organs)) != len(settings.organs):
+        raise InputError("--organs", "names an organ twice", "name each once")
+
+
+def _read(settings: Settings, progress: Progress) -> CtSource:
+    from ..segmentation.plausibility import refuse_other_images
+
+    source = load_ct(settings.ct, settings.series, settings.resample_slices, progress)
+    refuse_other_images(source.volume, str(settings.ct))
+    if source.reference is None and settings.seg and not settings.dicom:
+        raise InputError("--seg", "needs a CT series to refer to, and the CT is an image file", "add --dicom")
+    return source
+
+
+def _segment(settings: Settings, source: CtSource, bundle: Bundle, progress: Progress) -> Segmentation:
+    with progress.stage("load libraries", 0.2):
+        import monai.inferers
+        import monai.transforms  # noqa: F401 - timed apart: on a fresh machine they take longer than the network
+
+        from ..segmentation.segment import SegmentOptions, segment
+    options = SegmentOptions(settings.organs, settings.device, settings.precision)
+    with progress.part(0.7):
+        return segment(source.volume, bundle, options, progress)
+
+
+def _write(
+    settings: Settings, source: CtSource, found: Segmentation, draft: Path, progress: Progress
+) -> dict[str, str]:
+    """DICOM first: it is what the job is for."""
+    from ..geometry.mask_files import write_masks
+
+    files: dict[str, str] = {}
+    reference = source.reference
+    if reference is None and settings.dicom:
+        with progress.stage("CT as DICOM", 0.74):
+            reference = _write_series(source, draft / "ct", progress)
+            files["ct"] = "ct"
+    if reference is not None:
+        files |= _write_dicom(settings, found, reference, draft, progress)
+    with progress.stage("masks", 0.85):
+        shown = type(found.structures)(source.volume.grid, tuple(s for s in found.structures if not s.mask.is_empty))
+        write_masks(shown, draft / "masks")
+        files["masks"] = "masks"
+    with progress.stage("scene", 0.92):
+        files |= _write_scene(draft, source, found, progress)
+    return files
+
+
+def _write_series(source: CtSource, folder: Path, progress: Progress) -> CtReference:
+    from ..dicom.ct_write import PatientAttributes, write_ct
+
+    name = source.patient["series"]
+    patient = PatientAttributes(patient_name="", patient_id=name[:64], series_description=f"from {name}"[:64])
+    reference = write_ct(source.volume, folder, patient)
+    for note in reference.notes:
+        progress.warn(note)
+    return reference
+
+
+def _write_dicom(
+    settings: Settings, found: Segmentation, reference: CtReference, draft: Path, progress: Progress
+) -> dict[str, str]:
+    from ..dicom.rtstruct_write import RtStructAttributes, write_rtstruct
+
+    how = f"dose3d segment run, model {settings.model}, {found.device} {found.precision}. Research use only."
+    with progress.stage("RTSTRUCT", 0.77):
+        write_rtstruct(found.structures, reference, draft / "structures.dcm", RtStructAttributes(provenance=how))
+    files = {"rtstruct": "structures.dcm"}
+    if settings.seg:
+        from ..dicom.seg import write_seg
+
+        with progress.stage("DICOM SEG", 0.8):
+            write_seg(found.structures, reference, draft / "segmentation.dcm")
+        files["seg"] = "segmentation.dcm"
+    return files
+
+
+def _write_scene(draft: Path, source: CtSource, found: Segmentation, progress: Progress) -> dict[str, str]:
+    """The scene, when this machine has Slicer's core; without it the job goes on and says so."""
+    from ..scene.mrb import ScenePatient, write_scene
+
+    texts = source.patient
+    patient = ScenePatient(texts.get("name", ""), texts.get("id", ""), texts.get("study", ""), texts.get("series", ""))
+    try:
+        write_scene(draft / "scene.mrb", source.volume, found.structures, patient)
+    except ResourceError as error:
+        progress.warn(f"No scene.mrb: {error}")
+        return {}
+    return {"scene": "scene.mrb"}
+
+
+def _provenance(
+    settings: Settings, source: CtSource, found: Segmentation, bundle: Bundle, progress: Progress
+) -> dict[str, Any]:
+    model = {"name": bundle.name, "version": bundle.version, "weights_sha256": bundle.weights_sha256}
+    return make_provenance(
+        "segment run", settings.to_dict(), progress, inputs=[source.facts], model=model,
+        device=found.device, precision=found.precision, confidence=found.confidence,
+    )  # fmt: skip
+
+
+def _write_report(
+    draft: Path, source: CtSource, found: Segmentation, provenance: dict[str, Any], progress: Progress
+) -> None:
+    from ..report.segmentation import SegmentationReport, write_segmentation_report
+    from ..scene.picture import render_3d
+
+    picture = render_3d(found.structures, draft / "picture.png")
+    labels = {"name": "Patient", "id": "Patient ID", "study": "Study", "series": "Series"}
+    content = SegmentationReport(
+        source.volume,
+        found.structures,
+        "Structures found on CT",
+        {label: source.patient[key] for key, label in labels.items() if source.patient.get(key)},
+        picture.path,
+        picture.note,
+        dict(progress.seconds),
+        progress.warnings,
+        {**provenance, "inputs": [_short(facts) for facts in provenance["inputs"]]},
+        {organ: {"Edge confidence": value} for organ, value in found.confidence.items()},
+    )
+    write_segmentation_report(draft / "report.html", content)
+    if picture.path:
+        picture.path.unlink()
+
+
+def _short(facts: dict[str, Any]) -> dict[str, Any]:
+    """The UIDs of all slices fill pages; provenance.json has them."""
+    slices = facts.get("sop_instance_uids")
+    short = {key: value for key, value in facts.items() if key != "sop_instance_uids"}
+    return {**short, "slices": len(slices)} if slices else short
