@@ -28,13 +28,13 @@ set(MODULE_PYTHON_RESOURCES
   )
 {end}
 
-# WITH_SUBDIR keeps the folders, so that relative imports and data files of the library are where the library looks.
+# All modules land in one folder; each file keeps its path below this one. (WITH_SUBDIR would move the module file into
+# a folder where Slicer does not look.)
 slicerMacroBuildScriptedModule(
   NAME ${{MODULE_NAME}}
   SCRIPTS ${{MODULE_PYTHON_SCRIPTS}}
   RESOURCES ${{MODULE_PYTHON_RESOURCES}}
   WITH_GENERIC_TESTS
-  WITH_SUBDIR
   )
 
 if(BUILD_TESTING)
