@@ -147,8 +147,9 @@ def _row(structure: Structure) -> tuple[Swatch | str, ...]:
         return (name, kind, _NOT_FOUND, "", "")
     spacing, axes = mask.grid.spacing_mm, anatomy(mask.grid).axes
     extent = " × ".join(f"{mask.block.shape[axis] * spacing[axis]:.0f}" for axis in axes)
-    first, count = mask.offset[0] + 1, mask.block.shape[0]
-    return (name, kind, _cc(mask.volume_cc), extent, f"{count} ({first}\N{EN DASH}{first + count - 1})")
+    first, last = mask.offset[0] + 1, mask.offset[0] + mask.block.shape[0]
+    count = int(mask.block.any(axis=(1, 2)).sum())
+    return (name, kind, _cc(mask.volume_cc), extent, f"{count} ({first}\N{EN DASH}{last})")
 
 
 def _cc(volume: float) -> str:
