@@ -1,0 +1,129 @@
+"""`dose3d demo`: the main job on the population phantom, or on the user's own CT.
+
+The phantom is written as a DICOM CT series first, so that what follows is what happens to any patient: OUT/ct holds the
+series, OUT/result what `dose3d segment run` leaves. The phantom shows that the program works; it is a smoothed mean of
+patients from the models' training set, so agreement on it says nothing about quality and is not computed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..core.errors import OutputError
+from ..core.progress import Progress
+from ..core.provenance import file_sha256, make_provenance
+from .base import Result, TaskSettings, option
+
+__all__ = ["Settings", "run"]
+
+_MADE_ON = "20261125"
+"""The phantom is the same image everywhere, so its UIDs and its date are, too."""
+_MARK = "demo.json"
+_OWN = {"ct", "result", _MARK}
+"""What a demo leaves in its folder; only a folder that holds nothing else is replaced."""
+
+
+@dataclass(frozen=True)
+class Settings(TaskSettings):
+    """What the demo needs to know: nothing, unless one wishes."""
+
+    output: Path = option(Path("out/demo"), help="folder for the results; an earlier demo in it is replaced")
+    ct: Path | None = option(None, help="folder of your own CT series instead of the phantom")
+    device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", help="where the network runs")
+
+
+def run(settings: Settings, progress: Progress | None = None) -> Result:
+    """Write the phantom as DICOM (OUT/ct), segment it with everything there is (OUT/result).
+
+    Raises
+    ------
+    OutputError
+        the output folder holds something that no demo has left there.
+    InputError
+        the user's CT cannot be used.
+    """
+    progress = progress or Progress()
+    with _folder(settings.output) as folder:
+        series = settings.ct
+        if series is None:
+            series = folder / "ct"
+            with progress.stage("write the phantom as DICOM", until=0.1):
+                write_phantom_series(series, progress)
+        inner = _segment(settings, series, folder / "result", progress)
+        provenance = make_provenance("demo", settings.to_dict(), progress, phantom=settings.ct is None)
+        (folder / _MARK).write_text(json.dumps(provenance, indent=2, default=str) + "\n", encoding="utf-8")
+    files = {name: f"result/{path}" for name, path in inner.files.items()}
+    if settings.ct is None:
+        files["ct"] = "ct"
+    return Result(folder, files, inner.summary, tuple(progress.warnings), dict(progress.seconds))
+
+
+def write_phantom_series(folder: Path, progress: Progress | None = None) -> None:
+    """Write the population phantom as a CT series that says in DICOM's own attributes that nobody was scanned."""
+    from ..dicom.ct_write import PatientAttributes, write_ct
+    from ..geometry.phantom import PHANTOM_FILE, population_phantom
+
+    volume, _ = population_phantom()
+    attributes = PatientAttributes(
+        patient_name="Phantom^Population",
+        patient_id="DOSE3D-PHANTOM",
+        study_description="Dose3D demo",
+        series_description="Population phantom, synthetic CT",
+        body_part="HEADNECK",
+        patient_position="HFS",
+        study_date=_MADE_ON,
+        uid_seed=f"Dose3D population phantom {file_sha256(PHANTOM_FILE)}",
+        image_comments="Synthetic: mean of 20 registered patients of OpenKBP. Nobody's anatomy. Research use only.",
+    )
+    write_ct(volume, folder, attributes, progress)
+
+
+def _segment(settings: Settings, series: Path, output: Path, progress: Progress) -> Result:
+    """The main job itself, with everything it can write."""
+    from . import segment_run
+
+    inner = segment_run.Settings(ct=series, output=output, seg=True, device=settings.device)
+    with progress.part(1.0):
+        return segment_run.run(inner, progress)
+
+
+@contextmanager
+def _folder(output: Path) -> Iterator[Path]:
+    """An empty output folder; an earlier demo there goes first. When the block fails, what it wrote goes, too."""
+    existed = output.exists()
+    if existed and not _may_replace(output):
+        raise OutputError(output, "holds something that is no earlier demo", "choose another output")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        _clear(output)
+    except OSError as error:
+        raise OutputError(output, error.strerror or str(error), "choose a folder that you may write to") from error
+    try:
+        yield output
+    except BaseException:
+        _clear(output)
+        if not existed:
+            output.rmdir()
+        raise
+
+
+def _may_replace(output: Path) -> bool:
+    if not output.is_dir():
+        return False
+    names = {entry.name for entry in output.iterdir()}
+    return not names or (_MARK in names and names <= _OWN)
+
+
+def _clear(output: Path) -> None:
+    for name in _OWN:
+        path = output / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
