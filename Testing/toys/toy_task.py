@@ -8,7 +8,9 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,7 +22,7 @@ from Dose3DLib.tasks.base import Result, TaskSettings, option
 
 Behaviour = Literal[
     "well", "input_error", "output_error", "resource_error", "bug", "exit", "vanish", "lie", "kill", "segv",
-    "no_memory", "stubborn", "hold_gil", "late", "fill_disk", "missing_package", "warn",
+    "no_memory", "stubborn", "hold_gil", "late", "fill_disk", "fill_temporary", "missing_package", "warn",
 ]  # fmt: skip
 
 
@@ -56,6 +58,10 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
             _misbehave(settings, progress, draft)
         (draft / "half.txt").rename(draft / "note.txt")
         (draft / "settings.json").write_text(settings.to_json())
+    if settings.behaviour == "fill_temporary":
+        with suppress(OSError), (Path(tempfile.gettempdir()) / "filler").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(1024))
     if settings.behaviour == "late":
         for _ in range(20):
             progress.report(1.0, "output is complete")

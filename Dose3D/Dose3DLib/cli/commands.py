@@ -72,8 +72,9 @@ def _closed_command() -> None:
 def _command(task: Task, argv: Sequence[str]) -> Any:
     """A function with one parameter for each setting and job option, which returns a Request."""
     settings_class = task.load().Settings
-    has_job_file = any(word == "--config" or word.startswith("--config=") for word in argv)
-    parameters = [_parameter(item, item.required and not has_job_file) for item in options_of(settings_class)]
+    # What is missing is said by the settings, after the job file was read; only the help shows it as required.
+    helping = not {"--help", "-h"}.isdisjoint(argv)
+    parameters = [_parameter(item, item.required and helping) for item in options_of(settings_class)]
     parameters.sort(key=lambda parameter: parameter.kind)
     group = Group("Job", sort_key=1)
     for name, (kind, default, text) in JOB_OPTIONS.items():

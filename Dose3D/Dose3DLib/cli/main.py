@@ -32,7 +32,10 @@ OK, BUG, USER_ERROR, CANCELLED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None, tasks: Sequence[Task] = TASKS) -> int:
-    """Run one command line; `argv` is without the program's name. Never raises, never exits."""
+    """Run one command line; `argv` is without the program's name. Never raises, never exits.
+
+    After a cancel this process ignores further signals to stop: it is about to end.
+    """
     started = time.monotonic()
     argv = list(sys.argv[1:] if argv is None else argv)
     out, err = SafeStream(sys.stdout), SafeStream(sys.stderr)
@@ -122,17 +125,24 @@ def _error_event(error: BaseException) -> dict[str, Any]:
 
 @contextmanager
 def _stop_signals(cancel: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C and a polite kill cancel the task; repeating them changes nothing, since it ends in two seconds."""
+    """Ctrl-C and a polite kill cancel the task. Repeated ones are ignored to our end, which is two seconds away."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    cancelled = threading.Event()
+
+    def stop(*_: object) -> None:
+        cancelled.set()
+        cancel()
+
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
-    before = {number: signal.signal(number, lambda *_: cancel()) for number in numbers}
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            ours = signal.SIG_DFL if handler is None else handler
+            signal.signal(number, signal.SIG_IGN if cancelled.is_set() else ours)
 
 
 def _help_command(argv: Sequence[str], tasks: Sequence[Task]) -> str:

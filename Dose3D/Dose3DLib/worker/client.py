@@ -29,6 +29,9 @@ PATIENCE_SECONDS = 1.3
 
 LOOK_SECONDS = 0.05
 
+ROOM_BYTES = 256 << 10
+"""Space that a job wants in the temporary folder for its events, its log and its outcome."""
+
 
 class WorkerJob:
     """One task in one process.
@@ -155,6 +158,9 @@ class WorkerJob:
             return ResourceError("the task's process", cause, "close other programs, or try a smaller image or a crop")
         if code < 0:
             return WorkerCrash(f"the task's process ended by {signal_name(-code)}{last}", self._log())
+        if shutil.disk_usage(self.room.folder).free < ROOM_BYTES:
+            late = ", just after the output was completed" if self.finished else ""
+            return _no_space(late)
         if not self._started:
             cause = f"ended with code {code} before the task began{last}"
             return ResourceError(self._python, cause, "check this Python installation")
@@ -209,7 +215,14 @@ def run_in_worker(task: Task, settings: TaskSettings, on_event: Callable[[Event]
 
 def _make_room() -> Room:
     try:
+        if shutil.disk_usage(tempfile.gettempdir()).free < ROOM_BYTES:
+            raise _no_space()
         return Room(Path(tempfile.mkdtemp(prefix="dose3d-")))
     except OSError as error:
         cause = error.strerror or str(error)
-        raise OutputError(tempfile.gettempdir(), cause, "free some space there or set TMPDIR") from error
+        raise OutputError("temporary folder", cause, "free some space there or set TMPDIR") from error
+
+
+def _no_space(when: str = "") -> OutputError:
+    cause = f"No space left on device{when}"
+    return OutputError(tempfile.gettempdir(), cause, "free some space there or set TMPDIR to another folder")
