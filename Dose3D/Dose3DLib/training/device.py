@@ -142,5 +142,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _release(device: DeviceChoice) -> None:
     import torch
 
-    if device.name in ("cuda", "mps"):
-        getattr(torch, device.name).empty_cache()
+    if device.name == "cuda":
+        torch.cuda.empty_cache()
+    if device.name == "mps" and torch.backends.mps.is_available():
+        torch.mps.empty_cache()

@@ -1,0 +1,185 @@
+"""Atomic output: complete or not there, also after a kill."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from Dose3DLib.core import output
+from Dose3DLib.core.errors import OutputError
+from Dose3DLib.core.output import atomic_output, finished_outputs, keep_journal, remove_drafts
+
+
+@pytest.fixture
+def journal(tmp_path, monkeypatch):
+    monkeypatch.setattr(output, "_journals", [])
+    (tmp_path / "room").mkdir()
+    path = tmp_path / "room" / "journal"
+    keep_journal(path)
+    return path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != "room")
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("there", [False, True])
+def test_complete_output_appears(tmp_path, kind, there):
+    target = tmp_path / "new" / "OUT Łódź"
+    if there:
+        target.mkdir(parents=True)
+        (target / "old").touch()
+    with atomic_output(target, overwrite=there) as draft:
+        assert not draft.exists()
+        if kind == "folder":
+            draft.mkdir()
+            draft = draft / "a"
+        draft.write_text("new")
+        assert names(target) == ["old"] if there else not target.exists()
+    assert (target if kind == "file" else target / "a").read_text() == "new"
+    assert names(tmp_path / "new") == ["OUT Łódź"]
+    assert kind == "file" or names(target) == ["a"]
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), OSError(errno.ENOENT, "no such", "/else")])
+def test_nothing_is_left_after_an_exception(tmp_path, error):
+    def write():
+        with atomic_output(tmp_path / "OUT") as draft:
+            draft.mkdir()
+            (draft / "half").touch()
+            raise error
+
+    with pytest.raises(type(error)):
+        write()
+    assert names(tmp_path) == []
+
+
+def test_old_output_survives_an_exception(tmp_path):
+    (tmp_path / "OUT").write_text("old")
+
+    def write():
+        with atomic_output(tmp_path / "OUT", overwrite=True) as draft:
+            draft.write_text("new")
+            raise ValueError("x")
+
+    with pytest.raises(ValueError, match="x"):
+        write()
+    assert (tmp_path / "OUT").read_text() == "old"
+    assert names(tmp_path) == ["OUT"]
+
+
+def test_existing_output_is_refused(tmp_path):
+    (tmp_path / "OUT").touch()
+    with pytest.raises(OutputError, match="OUT: exists already; choose another output or add --overwrite"):
+        atomic_output(tmp_path / "OUT").__enter__()
+
+
+def test_a_full_disk_is_told_of_the_target(tmp_path):
+    with pytest.raises(OutputError, match="OUT: No space left on device; free"), atomic_output(tmp_path / "OUT"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert names(tmp_path) == []
+
+
+def test_own_folders_are_spared(tmp_path, monkeypatch):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "work" / "deep").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "work" / "deep")
+    for place in (".", "..", tmp_path, tmp_path / "home", "/"):
+        with pytest.raises(OutputError, match="holds more than results"):
+            atomic_output(Path(place), overwrite=True).__enter__()
+    assert (tmp_path / "work" / "deep").is_dir()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_output_has_the_rights_that_the_user_gives_new_files(tmp_path):
+    (tmp_path / "plain").mkdir()
+    with atomic_output(tmp_path / "OUT") as draft:
+        draft.mkdir()
+    assert stat.S_IMODE((tmp_path / "OUT").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+def test_journal_knows_what_is_complete(tmp_path, journal):
+    with atomic_output(tmp_path / "one") as draft:
+        draft.touch()
+        assert finished_outputs(journal) == []
+    with pytest.raises(ValueError, match="x"), atomic_output(tmp_path / "two"):
+        raise ValueError("x")
+    assert finished_outputs(journal) == [tmp_path / "one"]
+    remove_drafts(journal)
+    assert names(tmp_path) == ["one"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+@pytest.mark.parametrize("there", [False, True])
+def test_drafts_of_a_killed_process_are_removed(tmp_path, journal, there):
+    (tmp_path / "deep").mkdir()
+    if there:
+        (tmp_path / "deep" / "OUT").write_text("old")
+    script = f"""
+import sys, time
+sys.path.insert(0, {str(Path(output.__file__).parents[2])!r})
+from pathlib import Path
+from Dose3DLib.core.output import atomic_output, keep_journal
+keep_journal(Path({str(journal)!r}))
+with atomic_output(Path("deep/OUT"), overwrite=True) as draft:
+    draft.mkdir()
+    (draft / "half").touch()
+    print("now", flush=True)
+    time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=tmp_path)
+    assert process.stdout.readline() == b"now\n"
+    assert len(names(tmp_path / "deep")) == 1 + there
+    process.kill()
+    process.communicate()
+    remove_drafts(journal)
+    assert names(tmp_path / "deep") == ["OUT"] * there
+    assert not there or (tmp_path / "deep" / "OUT").read_text() == "old"
+
+
+def test_a_kill_in_the_middle_of_the_exchange_gives_the_old_output_back(tmp_path, journal, monkeypatch):
+    target = tmp_path / "OUT"
+    target.mkdir()
+    (target / "old").touch()
+
+    def killed(source, place, real=os.replace):
+        if Path(place) == target:
+            raise SystemExit  # stands for the kill: nothing behind it runs
+        real(source, place)
+
+    monkeypatch.setattr(os, "replace", killed)
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+    with pytest.raises(SystemExit), atomic_output(target, overwrite=True) as draft:
+        draft.mkdir()
+    monkeypatch.undo()
+    assert not target.exists()
+    remove_drafts(journal)
+    assert names(target) == ["old"]
+    assert names(tmp_path) == ["OUT"]
+
+
+def test_a_torn_last_line_of_the_journal_is_no_obstacle(tmp_path, journal):
+    with atomic_output(tmp_path / "one") as draft:
+        draft.touch()
+    with journal.open("a") as file:
+        file.write('{"target": "/som')
+    assert finished_outputs(journal) == [tmp_path / "one"]
+
+
+def test_drafts_are_made_where_the_output_goes(tmp_path):
+    """A rename within one file system is atomic; a copy from elsewhere would not be."""
+    start = time.monotonic()
+    with atomic_output(tmp_path / "OUT") as draft:
+        assert draft.parent.parent == tmp_path
+        draft.touch()
+    assert time.monotonic() - start < 1
