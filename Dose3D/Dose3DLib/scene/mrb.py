@@ -185,7 +185,7 @@ def _save(scene: Any, path: Path) -> None:
         folder = Path(room) / path.stem
         folder.mkdir()
         if not scene.SaveSceneToSlicerDataBundleDirectory(str(folder), None):
-            raise OutputError(path, "the scene could not be written", "see the messages above; is the disk full?")
+            raise OutputError(path, "the scene could not be written", "free some space or choose another output")
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as bundle:
             for file in sorted(folder.rglob("*")):
                 bundle.write(file, file.relative_to(room).as_posix())

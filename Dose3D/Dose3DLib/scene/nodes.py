@@ -65,8 +65,9 @@ def add_segmentation(scene: Any, structures: StructureSet, name: str, volume_nod
     """
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
-    node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
+    # The transform first: the reference geometry is taken in the segmentation's own frame.
     node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
     segmentation = node.GetSegmentation()
     node.SetSourceRepresentationToBinaryLabelmap()
     shared = _label_maps(structures)
