@@ -1,0 +1,310 @@
+"""`dose3d structures convert`: structures from any of the five forms to any other, voxel by voxel.
+
+The forms: RTSTRUCT and DICOM SEG (.dcm), Slicer's .seg.nrrd, a label map (NIfTI, NRRD, MetaImage), a folder of masks.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..core.errors import InputError
+from ..core.nomenclature import Nomenclature, load_user_table, lookup
+from ..core.output import atomic_output
+from ..core.progress import Progress
+from ..core.provenance import file_sha256, make_provenance
+from .base import Result, TaskSettings, option
+
+if TYPE_CHECKING:
+    from ..dicom.ct import CtReference
+    from ..geometry.grid import Grid
+    from ..geometry.structure import StructureSet
+
+__all__ = ["Settings", "run"]
+
+Form = Literal["RTSTRUCT", "SEG", ".seg.nrrd", "label map", "masks"]
+_DICOM_FORMS = ("RTSTRUCT", "SEG")
+
+
+@dataclass(frozen=True)
+class Settings(TaskSettings):
+    """What is converted into what; both sides are known by their kind."""
+
+    structures: Path = option(
+        help="RTSTRUCT or SEG (.dcm), .seg.nrrd, label map (.nii.gz, .nrrd, .mha), or folder of masks", positional=True
+    )
+    output: Path = option(help="one of the same forms, chosen by its ending; a folder gets masks/NAME.nii.gz")
+    ct: Path | None = option(None, help="CT that the structures belong to: DICOM folder or image; DICOM needs it")
+    names: Path | None = option(None, help="table of a label map's names: CSV, JSON, dataset.json, .ctbl, ITK-SNAP")
+    series: str | None = option(None, help="Series Instance UID, when the CT folder holds several CT series")
+    seg: bool = option(False, help="write a DICOM SEG into the .dcm instead of an RTSTRUCT")
+    engine: Literal["dose3d", "rt-utils"] = option("dose3d", help="what reads and writes RTSTRUCT")
+    overlaps: Literal["refuse", "first", "last"] = option(
+        "refuse", help="which structure a voxel of several gets in a label map"
+    )
+    standard_names: bool = option(False, help="rename structures that the table knows to their TG-263 names")
+    name_table: Path | None = option(None, help="your own table of structure names for --standard-names (CSV)")
+    lenient: bool = option(False, help="accept what is doubtful, such as another patient, and say so")
+    resample: bool = option(False, help="bring structures of another grid onto the CT's (nearest voxel)")
+    resample_slices: bool = option(False, help="accept a CT with missing or uneven slices by interpolation")
+    overwrite: bool = option(False, help="replace an existing output")
+
+
+def run(settings: Settings, progress: Progress | None = None) -> Result:
+    """Convert one set of structures; the output appears when it is complete.
+
+    Raises
+    ------
+    InputError, OutputError, ResourceError, Cancelled
+    """
+    progress = progress or Progress()
+    source, target = _form_of_input(settings.structures), _form_of_output(settings)
+    _check_settings(settings, source, target)
+    table = load_user_table(settings.name_table) if settings.name_table else None
+    with atomic_output(settings.output, settings.overwrite) as draft:
+        with progress.stage("read CT", 0.2):
+            ct = _read_ct(settings, source, target)
+            _warn(progress, ct.notes)
+        with progress.stage("read structures", 0.6):
+            found = _read(settings, source, ct, progress)
+            _warn(progress, found.notes)
+        found = _renamed(settings, found, table) if settings.standard_names else found
+        found = _checked(settings, found, target, progress)
+        with progress.stage("write structures", 1.0):
+            _write(settings, source, target, found, ct, draft, progress)
+    files = {"masks": "masks", "provenance": "provenance.json"} if target == "masks" else {}
+    summary = {s.name: f"{s.mask.volume_cc:.2f} cm3, {s.mask.voxels} voxels" for s in found}
+    return Result(settings.output, files, summary, tuple(progress.warnings), dict(progress.seconds))
+
+
+@dataclass(frozen=True, eq=False)
+class _Ct:
+    """The CT as far as it was given: DICOM series, grid alone, or nothing."""
+
+    reference: CtReference | None = None
+    grid: Grid | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _form_of_input(path: Path) -> Form:
+    from ..geometry.volume_files import image_suffix
+
+    if path.is_dir():
+        return "masks"
+    if not path.exists():
+        raise InputError(path, "does not exist", "give structures as a file or folder")
+    if path.name.lower().endswith(".seg.nrrd"):
+        return ".seg.nrrd"
+    if image_suffix(path):
+        return "label map"
+    if path.suffix.lower() in (".dcm", ".ima", "") or _has_dicom_mark(path):
+        return _dicom_form(path)
+    remedy = "give .dcm, .seg.nrrd, a label map (.nii.gz, .nrrd, .mha) or a folder of masks"
+    raise InputError(path, "is none of the forms that structures come in", remedy)
+
+
+def _has_dicom_mark(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _dicom_form(path: Path) -> Form:
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    from ..dicom.seg import SEG_CLASSES
+
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
+        return "SEG" if str(header.get("SOPClassUID")) in SEG_CLASSES else "RTSTRUCT"
+    except (InvalidDicomError, OSError, EOFError, ValueError, AttributeError, NotImplementedError) as error:
+        raise InputError(path, "is not a readable DICOM file", "export the structures again") from error
+
+
+def _form_of_output(settings: Settings) -> Form:
+    from ..geometry.volume_files import image_suffix
+
+    path = settings.output
+    if path.name.lower().endswith(".dcm"):
+        return "SEG" if settings.seg else "RTSTRUCT"
+    if path.name.lower().endswith(".seg.nrrd"):
+        return ".seg.nrrd"
+    if image_suffix(path):
+        return "label map"
+    if re.fullmatch(r"\.[A-Za-z]\w{0,4}", path.suffix) and not path.is_dir():
+        raise InputError(path, "has an unknown ending", "use .dcm, .seg.nrrd, .nii.gz, .nrrd, .mha, or a folder's name")
+    return "masks"
+
+
+def _check_settings(settings: Settings, source: Form, target: Form) -> None:
+    """Refuse settings that would have no effect: a typing error should not pass for a wish."""
+    if settings.seg and target != "SEG":
+        raise InputError("--seg", "goes with an output that ends in .dcm", "leave it out or end --output in .dcm")
+    if settings.names and source != "label map":
+        raise InputError("--names", f"names the labels of a label map, and this is {source}", "leave it out")
+    if settings.engine == "rt-utils" and "RTSTRUCT" not in (source, target):
+        raise InputError("--engine", "rt-utils reads and writes RTSTRUCT only", "leave it out")
+    if settings.name_table and not settings.standard_names:
+        raise InputError("--name-table", "serves --standard-names", "add --standard-names or leave it out")
+    dicom = [form for form in (source, target) if form in _DICOM_FORMS]
+    if dicom and settings.ct is None:
+        raise InputError("--ct", f"is missing, and {dicom[0]} needs the CT it belongs to", "give the folder of the CT")
+
+
+def _read_ct(settings: Settings, source: Form, target: Form) -> _Ct:
+    from ..geometry.volume_files import image_suffix, read_raw_image
+
+    path = settings.ct
+    if path is None:
+        return _Ct()
+    if not path.exists():
+        raise InputError(path, "does not exist", "give the CT's folder or image file")
+    if path.is_file() and image_suffix(path):
+        for form in (source, target):
+            if form in _DICOM_FORMS:
+                raise InputError(path, f"is an image file, and {form} needs the CT as DICOM", "give the DICOM folder")
+        return _Ct(None, read_raw_image(path).grid)
+    from ..dicom.ct import read_ct_reference
+
+    reference = read_ct_reference(path, settings.series, settings.resample_slices)
+    return _Ct(reference, reference.grid, reference.notes)
+
+
+def _read(settings: Settings, source: Form, ct: _Ct, progress: Progress) -> StructureSet:
+    from ..geometry import files
+
+    path, grid, resample = settings.structures, ct.grid, settings.resample
+    readers: dict[str, Callable[[], StructureSet]] = {
+        "RTSTRUCT": lambda: _read_rtstruct(settings, ct),
+        "SEG": lambda: _read_seg(settings, ct),
+        ".seg.nrrd": lambda: files.read_seg_nrrd(path, grid, resample),
+        "label map": lambda: files.read_label_map(path, _names(settings), grid, resample),
+        "masks": lambda: files.read_masks(path, grid, resample, progress),
+    }
+    return readers[source]()
+
+
+def _names(settings: Settings) -> list[Any] | None:
+    from ..geometry.label_names import read_names
+
+    return read_names(settings.names) if settings.names else None
+
+
+def _read_rtstruct(settings: Settings, ct: _Ct) -> StructureSet:
+    if settings.engine == "rt-utils":
+        from ..dicom.rt_utils_engine import read_by_rt_utils
+
+        return read_by_rt_utils(settings.structures, settings.ct, ct.reference)
+    from ..dicom.rtstruct import read_rtstruct
+
+    return read_rtstruct(settings.structures, ct.reference, settings.lenient)
+
+
+def _read_seg(settings: Settings, ct: _Ct) -> StructureSet:
+    from ..dicom.seg import read_seg
+
+    return read_seg(settings.structures, ct.reference, settings.lenient, settings.resample)
+
+
+def _renamed(settings: Settings, found: StructureSet, table: Nomenclature | None) -> StructureSet:
+    """Standard names; the type comes along where the source gave none of its own."""
+    origin: dict[str, str] = {}
+    structures = []
+    for structure in found:
+        entry = lookup(structure.name, table)
+        name = entry.name if entry else structure.name
+        if name in origin:
+            cause = f"'{origin[name]}' and '{structure.name}' are both {name}"
+            raise InputError(settings.structures, cause, "rename one, or leave out --standard-names")
+        origin[name] = structure.name
+        plain = structure.interpreted_type in ("", "ORGAN")
+        kind = entry.interpreted_type if entry and plain else structure.interpreted_type
+        structures.append(replace(structure, name=name, interpreted_type=kind))
+    return replace(found, structures=tuple(structures))
+
+
+def _checked(settings: Settings, found: StructureSet, target: Form, progress: Progress) -> StructureSet:
+    """Names that every form can hold; empty structures go, named in a warning."""
+    names = [name.strip() for name in found.names]
+    for name in names:
+        if not name:
+            raise InputError(settings.structures, "has a structure with an empty name", "name it")
+        if names.count(name) > 1:
+            raise InputError(settings.structures, f"has the structure '{name}' twice", "give each its own name")
+        if len(name) > 64 and target in _DICOM_FORMS:
+            cause = f"has a name of {len(name)} characters, DICOM allows 64: '{name[:40]}...'"
+            raise InputError(settings.structures, cause, "shorten it")
+    empty = [s.name for s in found if s.mask.is_empty]
+    filled = tuple(s for s in found if not s.mask.is_empty)
+    if not filled:
+        raise InputError(settings.structures, "holds no voxel of any structure", "give structures of this CT")
+    if empty:
+        progress.warn(f"not found (empty, left out): {', '.join(empty)}")
+    return replace(found, structures=filled)
+
+
+def _write(
+    settings: Settings,
+    source: Form,
+    target: Form,
+    found: StructureSet,
+    ct: _Ct,
+    draft: Path,
+    progress: Progress,
+) -> None:
+    from ..geometry import files
+
+    provenance = make_provenance(
+        "structures convert", settings.to_dict(), progress, inputs=_inputs(settings, source, ct), engine=settings.engine
+    )
+    if target == "masks":
+        draft.mkdir()
+        files.write_masks(found, draft / "masks", progress)
+        provenance["seconds"] = dict(progress.seconds)
+        text = json.dumps(provenance, indent=2, ensure_ascii=False) + "\n"
+        (draft / "provenance.json").write_text(text, encoding="utf-8")
+    elif target == ".seg.nrrd":
+        files.write_seg_nrrd(found, draft, provenance)
+    elif target == "label map":
+        files.write_label_map(found, draft, settings.overlaps, provenance)
+    else:
+        _write_dicom(settings, target, found, ct, draft)
+
+
+def _inputs(settings: Settings, source: Form, ct: _Ct) -> list[dict[str, Any]]:
+    path = settings.structures
+    facts: dict[str, Any] = {"path": str(path), "kind": source}
+    if path.is_file():
+        facts["sha256"] = file_sha256(path)
+    listed = [facts]
+    if ct.reference is not None:
+        uid = str(ct.reference.header.get("SeriesInstanceUID", ""))
+        listed.append({"path": str(settings.ct), "kind": "DICOM series", "series_instance_uid": uid})
+    elif settings.ct is not None:
+        listed.append({"path": str(settings.ct), "kind": "image file", "sha256": file_sha256(settings.ct)})
+    return listed
+
+
+def _write_dicom(settings: Settings, target: Form, found: StructureSet, ct: _Ct, draft: Path) -> None:
+    how = f"dose3d structures convert of {settings.structures.name}. Research use only."
+    if target == "SEG":
+        from ..dicom.seg import SegAttributes, write_seg
+
+        write_seg(found, ct.reference, draft, SegAttributes(algorithm="SEMIAUTOMATIC", provenance=how))
+    elif settings.engine == "rt-utils":
+        from ..dicom.rt_utils_engine import write_by_rt_utils
+
+        write_by_rt_utils(found, settings.ct, ct.reference, draft)
+    else:
+        from ..dicom.rtstruct_write import RtStructAttributes, write_rtstruct
+
+        write_rtstruct(found, ct.reference, draft, RtStructAttributes(algorithm="", provenance=how))
+
+
+def _warn(progress: Progress, notes: tuple[str, ...]) -> None:
+    for note in notes:
+        progress.warn(note)
