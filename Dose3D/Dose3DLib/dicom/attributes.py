@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 import Dose3DLib
 
@@ -127,8 +129,24 @@ def add_contribution(dataset: Dataset, description: str) -> None:
     dataset.ContributingEquipmentSequence = [item]
 
 
-def save_dataset(dataset: Dataset, path: Path, transfer_syntax: str = ExplicitVRLittleEndian) -> None:
+def save_dataset(
+    dataset: Dataset,
+    path: Path,
+    transfer_syntax: str = ExplicitVRLittleEndian,
+    encoded: tuple[int, bytes] | None = None,
+) -> None:
     """Write a DICOM file with file meta information; it appears complete or not at all and replaces an older one.
+
+    Parameters
+    ----------
+    dataset:
+        without file meta information.
+    path:
+        of the file.
+    transfer_syntax:
+        UID of an uncompressed little endian one.
+    encoded:
+        tag and bytes of one element that is encoded already (tag and length included) and put in its place.
 
     Raises
     ------
@@ -139,5 +157,20 @@ def save_dataset(dataset: Dataset, path: Path, transfer_syntax: str = ExplicitVR
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = dataset.SOPClassUID, dataset.SOPInstanceUID
     meta.TransferSyntaxUID = transfer_syntax
     dataset.file_meta = meta
-    with atomic_output(Path(path), overwrite=True) as draft:
-        pydicom.dcmwrite(draft, dataset, enforce_file_format=True)
+    with atomic_output(Path(path), overwrite=True) as draft, draft.open("wb") as file:
+        if encoded is None:
+            pydicom.dcmwrite(file, dataset, enforce_file_format=True)
+            return
+        tag, content = encoded
+        before = dataset[:tag]
+        before.file_meta = meta
+        pydicom.dcmwrite(file, before, enforce_file_format=True)
+        file.write(content)
+        file.write(_encode(dataset[tag + 1 :], transfer_syntax, dataset.SpecificCharacterSet))
+
+
+def _encode(dataset: Dataset, transfer_syntax: str, character_set: str) -> bytes:
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, UID(transfer_syntax).is_implicit_VR
+    write_dataset(buffer, dataset, character_set)
+    return buffer.getvalue()

@@ -85,18 +85,19 @@ def _on_slices(points: np.ndarray, owner: np.ndarray, grid: Grid, faults: dict[i
     nearest = np.floor(np.add.reduceat(k, starts) / sizes + 0.5).astype(np.int64)
     off = k - np.repeat(nearest, sizes)
     # Along the normal, not along the slice step: they differ in a sheared stack.
-    normal = np.linalg.solve(grid.affine[:3, :3], grid.normal * grid.slice_distance_mm)
+    distance_mm = grid.slice_distance_mm
+    normal = np.linalg.solve(grid.affine[:3, :3], grid.normal * distance_mm)
     ij = ijk[:, :2] - off[:, None] * normal[:2]
-    worst = np.maximum.reduceat(np.abs(off), starts)
+    off_planes = np.maximum.reduceat(np.abs(off), starts)
     slices, polygons, off_plane_mm = {}, {}, {}
-    rows = zip(owner[starts].tolist(), starts.tolist(), sizes.tolist(), nearest.tolist(), worst.tolist(), strict=True)
-    for n, start, size, slice_number, distance in rows:
-        if distance > 0.5 + 1e-9:
+    columns = (owner[starts], starts, sizes, nearest, off_planes)
+    for n, start, size, slice_number, off_plane in zip(*(column.tolist() for column in columns), strict=True):
+        if off_plane > 0.5 + 1e-9:
             faults[n] = ASKEW
         elif not 0 <= slice_number < grid.shape[0]:
             faults[n] = BEYOND
         else:
             slices[n], polygons[n] = slice_number, ij[start : start + size]
-            if distance * grid.slice_distance_mm > OFF_PLANE_MM:
-                off_plane_mm[n] = distance * grid.slice_distance_mm
+            if off_plane * distance_mm > OFF_PLANE_MM:
+                off_plane_mm[n] = off_plane * distance_mm
     return PlacedContours(slices, polygons, faults, off_plane_mm)

@@ -17,8 +17,8 @@ from ..geometry.contours import mask_to_contours
 from ..geometry.keyholes import join_holes
 from ..geometry.structure import PlanarContours, Structure, StructureSet
 from .attributes import add_contribution, clean_text, derived_dataset, save_dataset
-from .contour_items import LONGEST_EXPLICIT_VALUE, contour_sequence, image_sequence
-from .ct import CtReference
+from .contour_items import LONGEST_EXPLICIT_VALUE, ROI_CONTOUR_SEQUENCE, ContourTexts, roi_contour_sequence
+from .ct import CtReference, ImageReference
 from .decimals import encode_decimals
 
 __all__ = ["LONGEST_NAME", "RtStructAttributes", "write_rtstruct"]
@@ -114,10 +114,12 @@ def write_rtstruct(
     if not outlines:
         raise InputError("structures", "are all empty", "give at least one structure with voxels")
     numbered = zip(_numbers(outlines), outlines, strict=True)
-    encoded = [_Encoded(s, number, reference, outline) for number, (s, outline) in numbered]
-    explicit = max(max(map(len, e.texts)) for e in encoded) <= LONGEST_EXPLICIT_VALUE
-    dataset = _dataset(encoded, reference, attributes, explicit)
-    save_dataset(dataset, path, ExplicitVRLittleEndian if explicit else ImplicitVRLittleEndian)
+    encoded = [(s, _contour_texts(s, number, reference, outline)) for number, (s, outline) in numbered]
+    explicit = max(max(map(len, roi.texts)) for _, roi in encoded) <= LONGEST_EXPLICIT_VALUE
+    contours = roi_contour_sequence([roi for _, roi in encoded], explicit)
+    dataset = _dataset(encoded, reference, attributes)
+    syntax = ExplicitVRLittleEndian if explicit else ImplicitVRLittleEndian
+    save_dataset(dataset, path, syntax, (ROI_CONTOUR_SEQUENCE, contours))
     return (f"left out because empty: {', '.join(empty)}",) if empty else ()
 
 
@@ -149,28 +151,28 @@ def _numbers(outlines: list[tuple[Structure, PlanarContours]]) -> list[int]:
     return list(range(1, len(outlines) + 1))
 
 
-class _Encoded:
-    """One structure's contours as text: `texts`, `counts` (points) and `slices` of each contour."""
-
-    def __init__(self, structure: Structure, number: int, reference: CtReference, outline: PlanarContours):
-        self.structure, self.number = structure, number
-        polygons = [(k, polygon) for k in sorted(outline) for polygon in outline[k]]
-        self.slices = [k for k, _ in polygons]
-        self.counts = [len(polygon) for _, polygon in polygons]
-        points = np.empty((sum(self.counts), 3))
-        points[:, :2] = np.concatenate([polygon for _, polygon in polygons])
-        points[:, 2] = np.repeat(self.slices, self.counts)
-        decimals = CONTOUR_DECIMALS if structure.contours else EDGE_DECIMALS
-        try:
-            values = reference.grid.to_lps(points).ravel()
-            self.texts = encode_decimals(values, 3 * np.cumsum(self.counts), decimals)
-        except ValueError as error:
-            raise InputError(f"structure '{structure.name}'", str(error), "mend its contours") from error
+def _contour_texts(
+    structure: Structure, number: int, reference: CtReference, outline: PlanarContours
+) -> ContourTexts:
+    """One structure's polygons in patient coordinates (LPS, mm) as decimal strings."""
+    polygons = [(k, polygon) for k in sorted(outline) for polygon in outline[k]]
+    slices, counts = [k for k, _ in polygons], [len(polygon) for _, polygon in polygons]
+    points = np.empty((sum(counts), 3))
+    points[:, :2] = np.concatenate([polygon for _, polygon in polygons])
+    points[:, 2] = np.repeat(slices, counts)
+    decimals = CONTOUR_DECIMALS if structure.contours else EDGE_DECIMALS
+    try:
+        texts = encode_decimals(reference.grid.to_lps(points).ravel(), 3 * np.cumsum(counts), decimals)
+    except ValueError as error:
+        raise InputError(f"structure '{structure.name}'", str(error), "mend its contours") from error
+    red, green, blue = (int(min(max(part, 0), 255)) for part in structure.color)
+    return ContourTexts(number, (red, green, blue), texts, counts, [reference.slices[k] for k in slices])
 
 
 def _dataset(
-    encoded: list[_Encoded], reference: CtReference, attributes: RtStructAttributes, explicit: bool
+    encoded: list[tuple[Structure, ContourTexts]], reference: CtReference, attributes: RtStructAttributes
 ) -> Dataset:
+    """Everything but ROI Contour Sequence."""
     dataset = derived_dataset(
         reference.header, RTStructureSetStorage, "RTSTRUCT", attributes.series_description, attributes.series_number
     )
@@ -179,11 +181,13 @@ def _dataset(
     dataset.StructureSetName = clean_text(attributes.name, 64)
     dataset.StructureSetDescription = clean_text(attributes.description, 1024)
     dataset.StructureSetDate, dataset.StructureSetTime = dataset.InstanceCreationDate, dataset.InstanceCreationTime
+    numbered = [(structure, roi.number) for structure, roi in encoded]
     frame_uid = dataset.FrameOfReferenceUID
-    dataset.ReferencedFrameOfReferenceSequence = [_frame_item(reference, dataset, explicit)]
-    dataset.StructureSetROISequence = [_roi_item(e, frame_uid, attributes.algorithm) for e in encoded]
-    dataset.ROIContourSequence = [_contour_item(e, reference, explicit) for e in encoded]
-    dataset.RTROIObservationsSequence = [_observation_item(e, n) for n, e in enumerate(encoded, 1)]
+    dataset.ReferencedFrameOfReferenceSequence = [_frame_item(reference, dataset)]
+    dataset.StructureSetROISequence = [_roi_item(s, n, frame_uid, attributes.algorithm) for s, n in numbered]
+    dataset.RTROIObservationsSequence = [
+        _observation_item(structure, number, n) for n, (structure, number) in enumerate(numbered, 1)
+    ]
     dataset.ApprovalStatus = attributes.approval_status
     if attributes.approval_status != "UNAPPROVED":
         dataset.ReviewDate, dataset.ReviewTime = dataset.InstanceCreationDate, dataset.InstanceCreationTime
@@ -191,12 +195,11 @@ def _dataset(
     return dataset
 
 
-def _frame_item(reference: CtReference, dataset: Dataset, explicit: bool) -> Dataset:
+def _frame_item(reference: CtReference, dataset: Dataset) -> Dataset:
     """Frame of reference -> study -> series -> all images (DICOM PS3.3 C.8.8.5)."""
     series = Dataset()
     series.SeriesInstanceUID = str(reference.header.SeriesInstanceUID)
-    images = image_sequence([image for image in reference.slices if image is not None], explicit)
-    series[images.tag] = images
+    series.ContourImageSequence = [_image_item(image) for image in reference.slices if image is not None]
     study = Dataset()
     study.ReferencedSOPClassUID, study.ReferencedSOPInstanceUID = _STUDY_CLASS, dataset.StudyInstanceUID
     study.RTReferencedSeriesSequence = [series]
@@ -206,33 +209,31 @@ def _frame_item(reference: CtReference, dataset: Dataset, explicit: bool) -> Dat
     return frame
 
 
-def _roi_item(encoded: _Encoded, frame_uid: str, algorithm: str) -> Dataset:
+def _image_item(image: ImageReference) -> Dataset:
     item = Dataset()
-    item.ROINumber = encoded.number
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = image.sop_class_uid, image.sop_instance_uid
+    if image.frame_number is not None:
+        item.ReferencedFrameNumber = image.frame_number
+    return item
+
+
+def _roi_item(structure: Structure, number: int, frame_uid: str, algorithm: str) -> Dataset:
+    item = Dataset()
+    item.ROINumber = number
     item.ReferencedFrameOfReferenceUID = frame_uid
-    item.ROIName = encoded.structure.name.strip()
+    item.ROIName = structure.name.strip()
     item.ROIGenerationAlgorithm = algorithm
     return item
 
 
-def _contour_item(encoded: _Encoded, reference: CtReference, explicit: bool) -> Dataset:
+def _observation_item(structure: Structure, number: int, observation: int) -> Dataset:
     item = Dataset()
-    item.ROIDisplayColor = [int(min(max(part, 0), 255)) for part in encoded.structure.color]
-    images = [reference.slices[k] for k in encoded.slices]
-    contours = contour_sequence(encoded.texts, encoded.counts, images, explicit)
-    item[contours.tag] = contours
-    item.ReferencedROINumber = encoded.number
-    return item
-
-
-def _observation_item(encoded: _Encoded, number: int) -> Dataset:
-    item = Dataset()
-    item.ObservationNumber = number
-    item.ReferencedROINumber = encoded.number
-    entry = lookup(encoded.structure.name)
+    item.ObservationNumber = observation
+    item.ReferencedROINumber = number
+    entry = lookup(structure.name)
     if entry is not None:
         item.RTROIIdentificationCodeSequence = [_code_item(entry.type)]
-    kind = encoded.structure.interpreted_type
+    kind = structure.interpreted_type
     item.RTROIInterpretedType = kind if re.fullmatch("[A-Z0-9_ ]{0,16}", kind) else ""
     item.ROIInterpreter = ""
     return item

@@ -1,0 +1,365 @@
+"""RTSTRUCT in and out beside rt-utils, dcmrtstruct2nii and plastimatch: time, memory, accuracy.
+
+    python Testing/benchmarks/contours.py [--rows 512 --slices 186 --structures 27]
+
+Makes a CT series and ellipsoids in a temporary folder, runs each tool in a process of its own and prints a table, which
+it also writes to Testing/benchmarks/results/contours.md. Times include loading the CT's headers, and exclude starting
+Python and reducing or compressing masks. Peers are taken when they are there; --install gets the Python ones into
+environments of their own (in the temporary folder). Accuracy is judged by a decoder in this file that shares no code
+with Dose3D: pixel centre, even-odd rule.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = Path(__file__).with_name("results") / "contours.md"
+SPACING_MM, SLICE_MM = 0.98, 2.0
+PEERS = {"rt-utils": ["rt-utils==1.2.7"], "dcmrtstruct2nii": ["dcmrtstruct2nii", "pydicom<3"]}
+
+
+# ---------------------------------------------------------------- the patient
+def make_series(folder: Path, rows: int, slices: int) -> None:
+    """A CT series of noise, uncompressed, one file a slice."""
+    import pydicom
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+    folder.mkdir(parents=True)
+    series, study, frame = (generate_uid() for _ in range(3))
+    noise = np.random.default_rng(0)
+    for k in range(slices):
+        ds = Dataset()
+        ds.SOPClassUID, ds.SOPInstanceUID, ds.Modality = CTImageStorage, generate_uid(), "CT"
+        ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = "Bench^Mark", "BENCH", "", "O"
+        ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.FrameOfReferenceUID = study, series, frame
+        ds.StudyDate, ds.StudyTime, ds.StudyID, ds.AccessionNumber = "20000101", "120000", "1", ""
+        ds.ReferringPhysicianName, ds.PositionReferenceIndicator, ds.Manufacturer = "", "", "synthetic"
+        ds.SeriesNumber, ds.InstanceNumber, ds.ImageType = 1, k + 1, ["ORIGINAL", "PRIMARY", "AXIAL"]
+        ds.ImagePositionPatient = [-250.39, -249.41, round(-180 + k * SLICE_MM, 4)]
+        ds.ImageOrientationPatient, ds.PixelSpacing = [1, 0, 0, 0, 1, 0], [SPACING_MM, SPACING_MM]
+        ds.SliceThickness, ds.KVP, ds.AcquisitionNumber = SLICE_MM, "120", 1
+        ds.Rows = ds.Columns = rows
+        ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 1
+        ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "HU"
+        ds.PixelData = noise.integers(-1000, 1000, (rows, rows), dtype=np.int16).tobytes()
+        ds.file_meta = meta = FileMetaDataset()
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, ds.SOPInstanceUID
+        pydicom.dcmwrite(folder / f"CT_{k:03d}.dcm", ds, enforce_file_format=True)
+
+
+def ellipsoids(rows: int, slices: int, count: int):
+    """Name and boolean block with its first voxel (k, j, i) of each structure; sizes from a lens to a lung."""
+    rng = np.random.default_rng(1)
+    for n in range(count):
+        scale = 0.4 + 1.8 * n / max(1, count - 1)
+        radii = scale * rng.uniform(0.7, 1.3, 3) * (slices / 5, rows / 18, rows / 18)
+        radii = np.maximum(np.minimum(radii, (slices / 2.2, rows / 2.2, rows / 2.2)), 1.2)
+        centre = rng.uniform(radii, (slices - 1, rows - 1, rows - 1) - radii)
+        low, high = np.floor(centre - radii).astype(int), np.ceil(centre + radii).astype(int) + 1
+        box = zip(low, high, centre, radii, (slices, rows, rows), strict=True)
+        axes = [(np.arange(max(a, 0), min(b, n)) - c) / r for a, b, c, r, n in box]
+        k, j, i = np.meshgrid(*axes, indexing="ij", sparse=True)
+        yield f"Ellipsoid_{n + 1:02d}", k**2 + j**2 + i**2 <= 1, tuple(np.maximum(low, 0).tolist())
+
+
+def full_array(block: np.ndarray, offset: tuple, shape: tuple) -> np.ndarray:
+    whole = np.zeros(shape, bool)
+    whole[tuple(slice(o, o + n) for o, n in zip(offset, block.shape, strict=True))] = block
+    return whole
+
+
+# ---------------------------------------------------------------- the tools, each in its own process
+def step_ours_write(ct: Path, out: Path, size: dict) -> dict:
+    from Dose3DLib.dicom.ct import read_ct_reference
+    from Dose3DLib.dicom.rtstruct_write import write_rtstruct
+    from Dose3DLib.geometry.grid import Grid
+    from Dose3DLib.geometry.mask import Mask
+    from Dose3DLib.geometry.structure import Structure, StructureSet
+
+    blocks = list(ellipsoids(**size))
+    before, start = peak_mib(), time.perf_counter()
+    reference = read_ct_reference(ct)
+    loaded = time.perf_counter()
+    grid = Grid(reference.grid.shape, reference.grid.affine)
+    structures = [Structure(name, Mask.from_array(block, grid, offset)) for name, block, offset in blocks]
+    boxed = time.perf_counter()
+    write_rtstruct(StructureSet(grid, tuple(structures)), reference, out / "ours.dcm")
+    end = time.perf_counter()
+    return {"load_s": loaded - start, "work_s": end - boxed, "above_mib": peak_mib() - before}
+
+
+def step_ours_read(ct: Path, out: Path, size: dict) -> dict:
+    from Dose3DLib.dicom.ct import read_ct_reference
+    from Dose3DLib.dicom.rtstruct import read_rtstruct
+
+    before, start = peak_mib(), time.perf_counter()
+    reference = read_ct_reference(ct)
+    loaded = time.perf_counter()
+    structures = read_rtstruct(out / "ours.dcm", reference)
+    end = time.perf_counter()
+    above = peak_mib() - before
+    masks = {s.name: (s.mask.block, s.mask.offset) for s in structures}
+    return {"load_s": loaded - start, "work_s": end - loaded, "above_mib": above, **agreement(masks, size)}
+
+
+def step_rtutils_write(ct: Path, out: Path, size: dict) -> dict:
+    from rt_utils import RTStructBuilder
+
+    blocks = list(ellipsoids(**size))
+    before, start = peak_mib(), time.perf_counter()
+    built = RTStructBuilder.create_new(dicom_series_path=str(ct))
+    loaded = time.perf_counter()
+    work = 0.0
+    for name, block, offset in blocks:
+        mask = np.moveaxis(full_array(block, offset, (size["slices"], size["rows"], size["rows"])), 0, 2)
+        begin = time.perf_counter()
+        built.add_roi(mask=mask, name=name)
+        work += time.perf_counter() - begin
+    begin = time.perf_counter()
+    built.save(str(out / "rt-utils.dcm"))
+    work += time.perf_counter() - begin
+    return {"load_s": loaded - start, "work_s": work, "above_mib": peak_mib() - before}
+
+
+def step_rtutils_read(ct: Path, out: Path, size: dict) -> dict:
+    from rt_utils import RTStructBuilder
+
+    before, start = peak_mib(), time.perf_counter()
+    built = RTStructBuilder.create_from(dicom_series_path=str(ct), rt_struct_path=str(out / "ours.dcm"))
+    loaded = time.perf_counter()
+    work, masks = 0.0, {}
+    for name in built.get_roi_names():
+        begin = time.perf_counter()
+        mask = built.get_roi_mask_by_name(name)
+        work += time.perf_counter() - begin
+        masks[name] = np.moveaxis(mask, 2, 0).copy(), (0, 0, 0)
+        masks[name] = trimmed(*masks[name])
+    above = peak_mib() - before
+    return {"load_s": loaded - start, "work_s": work, "above_mib": above, **agreement(masks, size)}
+
+
+def step_dcmrtstruct2nii_read(ct: Path, out: Path, size: dict) -> dict:
+    from dcmrtstruct2nii import dcmrtstruct2nii
+    from nibabel import load
+
+    folder = out / "dcmrtstruct2nii"
+    before, start = peak_mib(), time.perf_counter()
+    dcmrtstruct2nii(str(out / "ours.dcm"), str(ct), str(folder), gzip=False, convert_original_dicom=False)
+    end, above = time.perf_counter(), peak_mib() - before
+    masks = {}
+    for file in folder.glob("mask_*.nii"):
+        name = file.stem.removeprefix("mask_").replace("-", "_")
+        masks[name] = trimmed(np.asarray(load(file).dataobj).transpose(2, 1, 0) > 0, (0, 0, 0))
+    return {"load_s": 0.0, "work_s": end - start, "above_mib": above, **agreement(masks, size)}
+
+
+def step_plastimatch_read(ct: Path, out: Path, size: dict) -> dict:
+    return run_plastimatch(ct, out, size, ["--input", str(out / "ours.dcm")], "read")
+
+
+def run_plastimatch(ct: Path, out: Path, size: dict, inputs: list[str], name: str) -> dict:
+    import SimpleITK
+
+    folder = out / f"plastimatch-{name}"
+    command = ["plastimatch", "convert", *inputs, "--referenced-ct", str(ct), "--prefix-format", "nrrd"]
+    start = time.perf_counter()
+    subprocess.run([*command, "--output-prefix", str(folder)], check=True, stdout=subprocess.DEVNULL)
+    end, above = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    masks = {}
+    for file in folder.glob("*.nrrd"):
+        masks[file.stem] = trimmed(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(file))) > 0, (0, 0, 0))
+    return {"load_s": 0.0, "work_s": end - start, "above_mib": above, **agreement(masks, size)}
+
+
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+# ---------------------------------------------------------------- the judge
+def trimmed(array: np.ndarray, offset: tuple) -> tuple[np.ndarray, tuple]:
+    hits = [np.flatnonzero(array.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    if not hits[0].size:
+        return np.zeros((0, 0, 0), bool), (0, 0, 0)
+    box = tuple(slice(int(h[0]), int(h[-1]) + 1) for h in hits)
+    return array[box].copy(), tuple(o + s.start for o, s in zip(offset, box, strict=True))
+
+
+def agreement(masks: dict, size: dict) -> dict:
+    """Mean and largest volume error (%), mean Dice and different voxels against the ellipsoids."""
+    shape = (size["slices"], size["rows"], size["rows"])
+    errors, dices, different = [], [], 0
+    for name, block, offset in ellipsoids(**size):
+        truth = full_array(block, offset, shape)
+        found = full_array(*masks[name], shape) if name in masks else np.zeros(shape, bool)
+        both = int((truth & found).sum())
+        errors.append(100.0 * (int(found.sum()) - int(truth.sum())) / int(truth.sum()))
+        dices.append(2 * both / (int(truth.sum()) + int(found.sum())))
+        different += int((truth ^ found).sum())
+    worst = max(errors, key=abs)
+    return {"error": float(np.mean(errors)), "worst": worst, "dice": float(np.mean(dices)), "different": different}
+
+
+def step_judge(ct: Path, out: Path, size: dict, file: str = "ours.dcm") -> dict:
+    """Decode a written file: pixel centre, even-odd over all contours of a slice, contour by contour."""
+    import pydicom
+
+    ds = pydicom.dcmread(out / file)
+    names = {int(roi.ROINumber): str(roi.ROIName) for roi in ds.StructureSetROISequence}
+    masks = {}
+    for item in ds.ROIContourSequence:
+        whole = np.zeros((size["slices"], size["rows"], size["rows"]), bool)
+        for contour in item.ContourSequence:
+            points = np.array([float(v) for v in bytes_of(contour).split(b"\\")]).reshape(-1, 3)
+            x, y = (points[:, 0] + 250.39) / SPACING_MM, (points[:, 1] + 249.41) / SPACING_MM
+            fill_even_odd(whole[round((points[0, 2] + 180) / SLICE_MM)], x, y)
+        masks[names[int(item.ReferencedROINumber)]] = trimmed(whole, (0, 0, 0))
+    return agreement(masks, size)
+
+
+def bytes_of(contour) -> bytes:
+    value = contour.get_item("ContourData").value
+    return value if isinstance(value, bytes) else "\\".join(map(str, value)).encode()
+
+
+def fill_even_odd(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
+    x2, y2 = np.roll(x, -1), np.roll(y, -1)
+    for row in range(max(0, int(np.ceil(y.min()))), min(len(image) - 1, int(np.floor(y.max()))) + 1):
+        cut = (y > row) != (y2 > row)
+        crossings = np.sort(x[cut] + (row - y[cut]) * (x2[cut] - x[cut]) / (y2[cut] - y[cut]))
+        for left, right in zip(crossings[0::2], crossings[1::2], strict=True):
+            image[row, max(0, int(np.ceil(left))) : max(0, int(np.ceil(right)))] ^= True
+
+
+STEPS = {name.removeprefix("step_").replace("_", "-"): f for name, f in globals().items() if name.startswith("step_")}
+
+
+# ---------------------------------------------------------------- running and printing
+def run_step(name: str, python: str, work: Path, size: dict, extra: tuple[str, ...] = ()) -> dict | str:
+    command = [python, __file__, "--step", name, "--work", str(work), "--size", json.dumps(size), *extra]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        return (done.stderr.strip().splitlines() or ["failed"])[-1][:160]
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def best_of(repeats: int, *arguments) -> dict | str:
+    runs = [run_step(*arguments) for _ in range(repeats)]
+    good = [r for r in runs if isinstance(r, dict)]
+    return min(good, key=lambda r: r["load_s"] + r["work_s"]) if good else runs[0]
+
+
+def find_peer(name: str, module: str, work: Path, install: bool) -> str | None:
+    """The Python that can import a peer: this one, or a new environment."""
+    if importlib.util.find_spec(module):
+        return sys.executable
+    if not install:
+        return None
+    home = work / f"venv-{name}"
+    subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+    pip = [str(home / "bin" / "python"), "-m", "pip", "install", "-q"]
+    if name == "rt-utils":  # its own requirements pull a graphical OpenCV
+        subprocess.run([*pip, "numpy", "pydicom", "opencv-python-headless"], check=True)
+        pip.append("--no-deps")
+    subprocess.run([*pip, *PEERS[name]], check=True)
+    if name != "rt-utils":
+        subprocess.run([*pip, "nibabel"], check=True)
+    return str(home / "bin" / "python")
+
+
+def measure(work: Path, size: dict, repeats: int, install: bool) -> tuple[list[list[str]], list[str]]:
+    rows, notes = [], []
+    rt_utils = find_peer("rt-utils", "rt_utils", work, install)
+    dcm2nii = find_peer("dcmrtstruct2nii", "dcmrtstruct2nii", work, install)
+    plastimatch = sys.executable if shutil.which("plastimatch") else None
+    results = {}
+    for step, python, times in (
+        ("ours-write", sys.executable, repeats), ("rtutils-write", rt_utils, 1),
+        ("ours-read", sys.executable, repeats), ("rtutils-read", rt_utils, 1),
+        ("plastimatch-read", plastimatch, 1), ("dcmrtstruct2nii-read", dcm2nii, 1),
+    ):  # fmt: skip
+        results[step] = best_of(times, step, python, work, size) if python else "not installed"
+        print(f"  {step}: {results[step]}", file=sys.stderr)
+    for step, file in (("ours-write", "ours.dcm"), ("rtutils-write", "rt-utils.dcm")):
+        if isinstance(results[step], dict):
+            judged = run_step("judge", sys.executable, work, size, ("--file", file))
+            results[step].update(judged if isinstance(judged, dict) else {})
+    for step, result in results.items():
+        if isinstance(result, str):
+            notes.append(f"{step}: {result}")
+        else:
+            rows.append(row(step, result, results[f"ours-{step.split('-')[-1]}"]))
+    return rows, notes
+
+
+def row(step: str, result: dict, ours: dict) -> list[str]:
+    total, own = result["load_s"] + result["work_s"], ours["load_s"] + ours["work_s"]
+    tool, what = step.rsplit("-", 1)
+    accuracy = ["?"] * 4
+    if "dice" in result:
+        accuracy = [f"{result['error']:+.2f}", f"{result['worst']:+.2f}", f"{result['dice']:.4f}"]
+        accuracy.append(str(result["different"]))
+    name = {"ours": "**Dose3D**", "rtutils": "rt-utils"}.get(tool, tool)
+    speed = [what, name, f"{result['load_s']:.2f}", f"{result['work_s']:.2f}", f"{total:.2f}", f"{total / own:.1f}"]
+    return [*speed, f"{result['above_mib']:.0f}", *accuracy]
+
+
+HEADINGS = ["", "tool", "CT headers s", "work s", "total s", "x Dose3D", "peak MiB above start", "mean volume error %",
+            "worst %", "mean Dice", "different voxels"]  # fmt: skip
+
+
+def as_markdown(rows: list[list[str]], notes: list[str], size: dict) -> str:
+    lines = [f"RTSTRUCT of {size['count']} ellipsoids on a CT of {size['rows']}x{size['rows']}x{size['slices']}", ""]
+    lines += ["| " + " | ".join(cells) + " |" for cells in (HEADINGS, ["---"] * len(HEADINGS), *rows)]
+    lines += ["", "Written files are judged by a separate decoder (pixel centre, even-odd)."]
+    lines += ["All readers read Dose3D's file."]
+    lines += [f"- {note}" for note in notes]
+    lines += ["", "Made by `python Testing/benchmarks/contours.py`."]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=512)
+    parser.add_argument("--slices", type=int, default=186)
+    parser.add_argument("--structures", type=int, default=27)
+    parser.add_argument("--repeats", type=int, default=3, help="runs of our own steps; the best counts")
+    parser.add_argument("--install", action="store_true", help="install missing Python peers (temporary environments)")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--step", help=argparse.SUPPRESS)
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--size", help=argparse.SUPPRESS)
+    parser.add_argument("--file", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.step:
+        extra = {"file": options.file} if options.file else {}
+        found = STEPS[options.step](options.work / "ct", options.work, json.loads(options.size), **extra)
+        print(json.dumps(found))
+        return
+    size = {"rows": options.rows, "slices": options.slices, "count": options.structures}
+    with tempfile.TemporaryDirectory(prefix="dose3d-contours-") as folder:
+        make_series(Path(folder) / "ct", options.rows, options.slices)
+        rows, notes = measure(Path(folder), size, options.repeats, options.install)
+    text = as_markdown(rows, notes, size)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT / "Dose3D"))
+    main()
