@@ -98,8 +98,9 @@ def pins_hash(files):
 def is_ready(layers, version):
     """True when .venv was completed here, by this Python, for exactly these pins. Starts no process."""
     stamp = read_stamp()
-    same = stamp.get("python") == python_name(version) and stamp.get("home") == str(VENV)
-    return same and venv_python().exists() and all(stamp.get(name) == pins_hash(files) for name, files in layers)
+    wanted = {name: pins_hash(files) for name, files in layers}
+    wanted.update(python=python_name(version), home=str(VENV))
+    return venv_python().exists() and all(stamp.get(name) == value for name, value in wanted.items())
 
 
 def venv_is_usable(version):
