@@ -18,6 +18,9 @@ SOFT_TISSUE_HU = (-160.0, 240.0)
 
 _DPI = 150
 _PAGE_INCHES = 7.1
+_SLIMNESS = (0.35, 2.0)
+"""Height over width of a panel at most: a whole-body scan or a single slice must not make a page of its own."""
+
 _INK = "#1b2733"
 _BAR_CHOICES_MM = (200, 100, 50, 20, 10, 5, 2, 1)
 
@@ -45,7 +48,7 @@ def overview_figure(volume: Volume, structures: StructureSet, planes: list[Plane
     `planes` are these three, in this order. Each has a scale bar: the scales differ so that the page is filled.
     """
     (first, second, third), gap, caption = [_size_mm(plane) for plane in planes], 0.08, 0.24
-    slimness = [high / wide for wide, high in (first, second, third)]
+    slimness = [min(max(high / wide, _SLIMNESS[0]), _SLIMNESS[1]) for wide, high in (first, second, third)]
     # Both columns are equally high: s1 * left = (s2 + s3) * right + caption + gap, where left + gap + right = page.
     right = (slimness[0] * (_PAGE_INCHES - gap) - caption - gap) / sum(slimness)
     right = min(max(right, 0.25 * _PAGE_INCHES), 0.7 * _PAGE_INCHES)
