@@ -78,6 +78,7 @@ def header(**overrides: Any) -> Dataset:
     dataset.FrameOfReferenceUID = generate_uid()
     dataset.SeriesNumber, dataset.SeriesDescription, dataset.PatientPosition = 1, "test series", "HFS"
     dataset.KVP, dataset.AcquisitionNumber = "120", 1
+    dataset.SliceThickness, dataset.BodyPartExamined = "2.5", "HEADNECK"
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 1
     dataset.RescaleSlope, dataset.RescaleIntercept, dataset.RescaleType = "1", "0", "HU"
