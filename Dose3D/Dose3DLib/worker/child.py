@@ -18,7 +18,7 @@ import time
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ..core.errors import Cancelled
 from ..core.output import finished_outputs, keep_journal, remove_drafts
@@ -26,7 +26,7 @@ from ..core.progress import Event, Progress
 from .outcome import CANCELLED, OK, as_typed, exit_code, to_line, to_record, write_json
 from .processes import descendants, kill_all
 
-__all__ = ["GRACE_SECONDS", "Room", "main"]
+__all__ = ["GRACE_SECONDS", "Room", "main", "start"]
 
 GRACE_SECONDS = 0.8
 """Time to end by itself after a cancel; with the rest below the promised two seconds."""
@@ -112,7 +112,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--parent", type=int, help="stop when this process is no longer the parent")
     arguments = parser.parse_args(argv)
     os.environ["MPLBACKEND"] = "Agg"  # monai imports pyplot, which must not look for a display
-    _forget_working_directory()
     room = Room(arguments.room.absolute())
     keep_journal(room.drafts)
     outcome = _Outcome(room)
@@ -122,10 +121,13 @@ def main(argv: list[str] | None = None) -> int:
     return _run(arguments.settings, room, outcome, watch)
 
 
-def _forget_working_directory() -> None:
-    """`python -m` puts the working directory first on the path: a folder named like a package would be imported."""
-    if not getattr(sys.flags, "safe_path", False) and sys.path and sys.path[0] in ("", os.getcwd()):
-        del sys.path[0]
+def start() -> NoReturn:
+    """`main` as a program of its own. Threads and exit handlers of libraries may hang or change the exit code, which
+    must agree with the outcome that is written: so none of them runs."""
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _run(settings_file: Path, room: Room, outcome: _Outcome, watch: _Watch) -> int:

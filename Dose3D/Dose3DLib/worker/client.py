@@ -29,6 +29,10 @@ PATIENCE_SECONDS = 1.3
 
 LOOK_SECONDS = 0.05
 
+START = "import sys; sys.path[:] = filter(None, sys.path); from Dose3DLib.worker.child import start; start()"
+"""As `-m Dose3DLib.worker`, but never with the working directory on the path: a user's folder named `dl` or a file
+`random.py` would be imported. (PYTHONSAFEPATH does the same from Python 3.11 on, also for what the task starts.)"""
+
 ROOM_BYTES = 256 << 10
 """Space that a job wants in the temporary folder for its events, its log and its outcome."""
 
@@ -61,7 +65,7 @@ class WorkerJob:
     @property
     def command(self) -> list[str]:
         places = ["--settings", str(self.room.settings), "--room", str(self.room.folder)]
-        return [self._python, "-m", "Dose3DLib.worker", *places, "--parent", str(os.getpid())]
+        return [self._python, "-c", START, *places, "--parent", str(os.getpid())]
 
     @property
     def environment(self) -> dict[str, str]:
