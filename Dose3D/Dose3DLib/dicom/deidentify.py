@@ -37,7 +37,7 @@ from .deidentify_table import (
     TYPE_1_DATES,
 )
 from .frames import ENHANCED_CLASSES
-from .pixels import ensure_transfer_syntax
+from .pixels import transfer_syntax_of
 from .values import text
 
 __all__ = ["DeidentifyOptions", "deidentify", "deidentify_file", "new_uid", "pseudonym"]
@@ -287,9 +287,8 @@ def _dicom_code(value: str, meaning: str) -> Dataset:
 
 
 def _add_meta(clean: Dataset, dataset: Dataset) -> None:
-    ensure_transfer_syntax(dataset)
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = clean.SOPClassUID, clean.SOPInstanceUID
-    meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
+    meta.TransferSyntaxUID = transfer_syntax_of(dataset)
     clean.file_meta = meta
     clean.preamble = b"\0" * 128

@@ -25,7 +25,7 @@ from .frames import Frame
 from .stack import Stack
 from .values import EXPORT_AGAIN, number
 
-__all__ = ["PADDING_HU", "ensure_transfer_syntax", "read_hounsfield"]
+__all__ = ["PADDING_HU", "ensure_transfer_syntax", "read_hounsfield", "transfer_syntax_of"]
 
 PADDING_HU = -1024
 """What padding outside the scanned circle becomes: the usual lower end of the CT scale, i.e. air."""
@@ -144,15 +144,23 @@ def _stored_frames(frames: list[Frame]) -> Iterator[np.ndarray]:
         yield _clean(array, frame)
 
 
+def transfer_syntax_of(dataset: Dataset) -> str:
+    """Transfer syntax UID; without meta information it follows from how pydicom read the file, else little endian."""
+    known = getattr(dataset, "file_meta", None) or Dataset()
+    if known.get("TransferSyntaxUID"):
+        return known.TransferSyntaxUID
+    implicit, little = dataset.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRBigEndian if little is False else ExplicitVRLittleEndian
+
+
 def ensure_transfer_syntax(dataset: Dataset) -> None:
-    """Files without meta header say nothing about their encoding; pydicom found it while reading."""
-    meta = getattr(dataset, "file_meta", None)
-    if meta is None:
-        dataset.file_meta = meta = FileMetaDataset()
-    if "TransferSyntaxUID" not in meta:
-        implicit, little = dataset.original_encoding
-        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-        meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    """Decoders want the transfer syntax in the meta information, which files of old archives lack."""
+    syntax = transfer_syntax_of(dataset)
+    if not getattr(dataset, "file_meta", None):
+        dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = syntax
 
 
 def _undecodable(frame: Frame, error: Exception) -> InputError:
