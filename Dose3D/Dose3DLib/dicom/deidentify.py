@@ -7,7 +7,6 @@ nobody without the salt can go back. Faces in the pixels are not removed: head C
 
 from __future__ import annotations
 
-import copy
 import datetime
 import hashlib
 import hmac
@@ -16,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pydicom
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.tag import Tag
 from pydicom.uid import SegmentationStorage
 
 from ..core.errors import InputError
@@ -46,6 +46,9 @@ METHOD = "Dose3D: DICOM PS3.15 Basic Profile, text removed unless known"
 STANDARD_UID = "1.2.840.10008."
 NUMERIC = frozenset({"DS", "IS", "FD", "FL", "US", "SS", "UL", "SL", "UV", "SV", "AT"})
 BYTES = frozenset({"OB", "OW", "OF", "OD", "OL", "OV"})
+CONTOUR_DATA = Tag("ContourData")
+PLAIN_NUMBERS = re.compile(rb"[0-9eE+\-. \\]*")
+"""Millions of coordinates stay as the bytes that they are, once it is clear that they are nothing but numbers."""
 CODE_STRING = re.compile(r"[A-Z0-9 _]{0,16}")
 SHORTEST_IDENTIFIER = 3
 """Parts of names and numbers below this length are too common to search for."""
@@ -152,6 +155,9 @@ class _Cleaner:
         for tag in list(dataset.keys()):
             if tag.is_private or tag.group in REMOVED_GROUPS or tag.group & 0xFF00 in (0x5000, 0x6000):
                 continue
+            if tag == CONTOUR_DATA and _is_plain(dataset):
+                result[tag] = dataset.get_item(tag)
+                continue
             try:
                 element = self._element(dataset[tag], dataset)
             except Exception:  # pydicom raises all kinds on damaged values; what cannot be read is removed
@@ -233,6 +239,11 @@ class _Cleaner:
         return DataElement(element.tag, element.VR, f"{day:%Y%m%d}{found[2]}")
 
 
+def _is_plain(dataset: Dataset) -> bool:
+    raw = dataset.get_item(CONTOUR_DATA)
+    return isinstance(raw, RawDataElement) and raw.value is not None and bool(PLAIN_NUMBERS.fullmatch(raw.value))
+
+
 def _parts(element: DataElement) -> list:
     value = element.value
     if value is None:
@@ -248,7 +259,8 @@ def _check_numbers(element: DataElement) -> None:
 
 
 def _copied(element: DataElement) -> DataElement:
-    return DataElement(element.tag, element.VR, copy.deepcopy(element.value))
+    # A new element, since setting a value later would change the old data set's element, too.
+    return DataElement(element.tag, element.VR, element.value, already_converted=True)
 
 
 def _identifiers(root: Dataset) -> set[str]:
