@@ -26,6 +26,7 @@ __all__ = [
     "read_label_map",
     "read_masks",
     "refuse_equal_names",
+    "refuse_overlaps",
     "safe_file_names",
     "write_label_map",
     "write_mask",
@@ -156,10 +157,8 @@ def write_label_map(
     Labels are the structures' own numbers where these can serve, else 1, 2, 3 ... Where structures overlap,
     `overlaps` says which one a voxel gets: `first`, `last`, or that the map is refused.
     """
-    if overlaps == "refuse" and (pairs := overlapping_pairs(structures)):
-        listed = ", ".join(f"{a} and {b} ({n} voxels)" for a, b, n in pairs[:5]) + (" ..." if len(pairs) > 5 else "")
-        remedy = "write masks or .seg.nrrd, or choose --overlaps first or last"
-        raise InputError(path, f"a label map cannot hold structures that overlap: {listed}", remedy)
+    if overlaps == "refuse":
+        refuse_overlaps(structures, path)
     numbers = _numbers(structures)
     array = np.zeros(structures.grid.shape, np.uint8 if max(numbers, default=0) < 256 else np.uint16)
     for structure, number in zip(structures, numbers, strict=True):
@@ -167,6 +166,14 @@ def write_label_map(
         view[structure.mask.block & (view == 0) if overlaps == "first" else structure.mask.block] = number
     listed = [_to_json(structure, number) for structure, number in zip(structures, numbers, strict=True)]
     write_raw_image(RawImage(array, structures.grid, _metadata(listed, provenance)), path)
+
+
+def refuse_overlaps(structures: StructureSet, what: object) -> None:
+    """Raise InputError, naming `what` and the pairs, when structures share voxels."""
+    if pairs := overlapping_pairs(structures):
+        listed = ", ".join(f"{a} and {b} ({n} voxels)" for a, b, n in pairs[:5]) + (" ..." if len(pairs) > 5 else "")
+        remedy = "write masks or .seg.nrrd, or choose --overlaps first or last"
+        raise InputError(what, f"a label map cannot hold structures that overlap: {listed}", remedy)
 
 
 def overlapping_pairs(structures: StructureSet) -> list[tuple[str, str, int]]:

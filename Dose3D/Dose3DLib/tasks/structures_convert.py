@@ -270,6 +270,8 @@ def _write(
     elif target == ".seg.nrrd":
         files.write_seg_nrrd(found, draft, provenance)
     elif target == "label map":
+        if settings.overlaps == "refuse":
+            files.refuse_overlaps(found, settings.output)
         files.write_label_map(found, draft, settings.overlaps, provenance)
     else:
         _write_dicom(settings, target, found, ct, draft)

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.structure_builder import grids, same, structures
 from Dose3DLib.core.errors import InputError
 from Dose3DLib.geometry.files import (
     Label,
@@ -21,9 +20,6 @@ from Dose3DLib.geometry.files import (
 from Dose3DLib.geometry.grid import Grid
 from Dose3DLib.geometry.mask import Mask
 from Dose3DLib.geometry.structure import Structure, StructureSet
-
-sys.path.insert(0, str(Path(__file__).parent))
-from files_phantom import grids, same, structures
 
 nibabel = pytest.importorskip("nibabel")
 sitk = pytest.importorskip("SimpleITK")

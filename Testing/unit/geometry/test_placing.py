@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-import sys
 from itertools import permutations, product
-from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.structure_builder import grids
 from Dose3DLib.core.errors import InputError
 from Dose3DLib.geometry.grid import Grid
 from Dose3DLib.geometry.placing import place_labels, same_voxels_map
-
-sys.path.insert(0, str(Path(__file__).parent))
-from files_phantom import grids
 
 GRID = Grid.axial((4, 5, 6), (3.0, 2.0, 1.0), (10.0, 20.0, 30.0))
 

@@ -1,18 +1,13 @@
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from builders.structure_builder import grids, same, structures
 from Dose3DLib.core.errors import InputError
 from Dose3DLib.geometry.grid import Grid
 from Dose3DLib.geometry.mask import Mask
 from Dose3DLib.geometry.segnrrd import assign_layers, read_seg_nrrd, write_seg_nrrd
 from Dose3DLib.geometry.structure import Structure, StructureSet
-
-sys.path.insert(0, str(Path(__file__).parent))
-from files_phantom import grids, same, structures
 
 sitk = pytest.importorskip("SimpleITK")
 GRIDS = grids()

@@ -2,17 +2,14 @@ from __future__ import annotations
 
 import gzip
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.structure_builder import grids
 from Dose3DLib.core.errors import InputError
 from Dose3DLib.geometry.grid import Volume
 from Dose3DLib.geometry.volume_files import image_suffix, read_raw_image, read_volume, write_volume
-
-sys.path.insert(0, str(Path(__file__).parent))
-from files_phantom import grids
 
 nibabel = pytest.importorskip("nibabel")
 sitk = pytest.importorskip("SimpleITK")
