@@ -21,6 +21,9 @@ _PAGE_INCHES = 7.1
 _SLIMNESS = (0.35, 2.0)
 """Height over width of a panel at most: a whole-body scan or a single slice must not make a page of its own."""
 
+_NARROWEST = 0.37
+"""Share of the page that a column has at least, so that its captions fit."""
+
 _INK = "#1b2733"
 _BAR_CHOICES_MM = (200, 100, 50, 20, 10, 5, 2, 1)
 
@@ -51,9 +54,11 @@ def overview_figure(volume: Volume, structures: StructureSet, planes: list[Plane
     slimness = [min(max(high / wide, _SLIMNESS[0]), _SLIMNESS[1]) for wide, high in (first, second, third)]
     # Both columns are equally high: s1 * left = (s2 + s3) * right + caption + gap, where left + gap + right = page.
     right = (slimness[0] * (_PAGE_INCHES - gap) - caption - gap) / sum(slimness)
-    right = min(max(right, 0.25 * _PAGE_INCHES), 0.7 * _PAGE_INCHES)
+    right = min(max(right, _NARROWEST * _PAGE_INCHES), (1 - _NARROWEST) * _PAGE_INCHES)
     left = _PAGE_INCHES - gap - right
-    heights = [slimness[0] * left, slimness[1] * right, slimness[2] * right]
+    total = max(slimness[0] * left, 0.6 * (slimness[1] + slimness[2]) * right + caption + gap)
+    share = (total - caption - gap) / (slimness[1] + slimness[2])
+    heights = [total, slimness[1] * share, slimness[2] * share]
     boxes = [
         (0.0, 0.0, left, heights[0]),
         (left + gap, 0.0, right, heights[1]),

@@ -88,8 +88,8 @@ def _summary(structures: StructureSet) -> str:
 
 def _image_text(volume: Volume) -> str:
     k, j, i = volume.grid.shape
-    spacing = volume.grid.spacing_mm
-    text = f"{i} × {j} × {k} voxels of {spacing[2]:.3g} × {spacing[1]:.3g} × {spacing[0]:.3g} mm"
+    _, down, across = volume.grid.spacing_mm
+    text = f"{i} × {j} × {k} voxels of {across:.3g} × {down:.3g} × {volume.grid.slice_distance_mm:.3g} mm"
     body = anatomy(volume.grid)
     if body.is_oblique:
         text += f", oblique by {body.tilt_degrees:.0f}°"
