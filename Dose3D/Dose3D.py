@@ -135,7 +135,7 @@ class Dose3DLogic(ScriptedLoadableModuleLogic):
         """The task's settings; a wrong one raises InputError with a line that says what to do."""
         from Dose3DLib.tasks import structures_convert
 
-        return structures_convert.Settings(input=Path(inputPath), ct=Path(ctPath), output=Path(outputPath))
+        return structures_convert.Settings(structures=Path(inputPath), ct=Path(ctPath), output=Path(outputPath))
 
 
 class Dose3DTest(ScriptedLoadableModuleTest):

@@ -168,7 +168,7 @@ class Dose3DSegmentLogic(ScriptedLoadableModuleLogic):
 
     def showResult(self, result, volumeNode, segmentationNode=None):
         """Bring the result's masks into the scene; returns the segmentation node (a new one when none is given)."""
-        from Dose3DLib.geometry.files import read_masks
+        from Dose3DLib.geometry.mask_files import read_masks
         from Dose3DLib.scene.nodes import add_segmentation
 
         if slicer.mrmlScene.GetNodeByID(volumeNode.GetID()) is None:

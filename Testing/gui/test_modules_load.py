@@ -84,3 +84,19 @@ def test_parameters_in_the_ui_are_members_of_the_parameter_node(module):
     root = ElementTree.parse(ROOT / module / "Resources" / "UI" / f"{module}.ui").getroot()
     bound = {p.findtext("string") for p in root.iter("property") if p.get("name") == "SlicerParameterName"}
     assert bound == members
+
+
+def test_segment_module_brings_masks_into_the_real_scene():
+    """Volume node -> file -> masks -> segmentation node, every voxel where it was, on slicer-core's MRML classes."""
+    pytest.importorskip("slicer", reason="slicer-core has no wheel for this platform")
+    program = Path(__file__).with_name("segment_logic_program.py")
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout.splitlines()[-1])
+    assert facts["same_values"]
+    assert facts["names"] == ["Brainstem", "Parotid_L"]
+    assert facts["wrong_voxels"] == 0
+    assert not facts["temporary_files_left"]
+    assert facts["same_node_reused"]
+    assert (facts["segmentations"], facts["segments_after"]) == (1, 2)
+    assert "removed from the scene" in facts["volume_gone"]
