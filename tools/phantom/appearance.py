@@ -32,7 +32,7 @@ class Stack:
     covered: np.ndarray
 
 
-def warp_patients(members: list[Member], grid: sitk.Image, say=print) -> Stack:
+def warp_patients(members: list[Member], grid: sitk.Image) -> Stack:
     """Resample every patient once, from its own voxels, by cubic B-splines."""
     shape = (len(members), *grid.GetSize()[::-1])
     hu, covered = np.empty(shape, np.int16), np.empty(shape, bool)
@@ -41,15 +41,15 @@ def warp_patients(members: list[Member], grid: sitk.Image, say=print) -> Stack:
         # cubic splines overshoot at edges: keep to what CT can be
         hu[n] = np.clip(sitk.GetArrayViewFromImage(warped), -1000, 2500)
         covered[n] = coverage(member, grid)
-        say(f"warped {member.patient.name}")
     return Stack(hu, covered)
 
 
 def robust_mean(stack: Stack) -> tuple[np.ndarray, np.ndarray]:
     """The mode that the median leads to (mean shift with a Gaussian kernel) in HU, and each patient's share in it.
 
-    At an edge the majority's tissue wins, so that edges stay sharp where registration leaves them scattered. Shares are
-    mean weights over the body's voxels, shape (patients,), and add up to 1.
+    Slices that fewer than `FEWEST_SCANS` patients show in full stay empty. At an edge the majority's tissue wins, so
+    that edges stay sharp where registration leaves them scattered. Shares are mean weights over the body's voxels,
+    shape (patients,), and add up to 1.
     """
     patients, *shape = stack.hu.shape
     mean, shares = np.full(shape, -1000, np.float32), np.zeros(patients)
@@ -57,7 +57,9 @@ def robust_mean(stack: Stack) -> tuple[np.ndarray, np.ndarray]:
         known = stack.covered[:, k]
         values = np.where(known, stack.hu[:, k].astype(np.float32), np.nan)
         enough = known.sum(axis=0) >= FEWEST_SCANS
-        inside = enough & (np.nanmax(np.where(known, values, -1000), axis=0) > -500)
+        if not enough.all():
+            continue
+        inside = np.nanmax(np.where(known, values, -1000), axis=0) > -500
         if inside.any():
             mean[k][inside], weights = _mean_shift(values[:, inside])
             shares += weights[:, mean[k][inside] > -400].sum(axis=1)

@@ -106,8 +106,8 @@ def write_card(path: Path, evidence: dict[str, Any], volumes_cc: dict[str, float
             share_high=max(evidence["share"]),
             equal=1 / len(patients),
             fitted=max(evidence["fitted"]),
-            rmse=min(evidence["hu_rmse"]),
-            shape=min(evidence["shape_mm"]),
+            nearest_rmse=min(evidence["hu_rmse"]),
+            nearest_shape=min(evidence["shape_mm"]),
             shape_pair=min(evidence["shape_mm_nearest_other_patient"]),
             table="\n".join(_row(values) for values in zip(*columns, strict=True)),
         )

@@ -40,6 +40,8 @@ from openkbp_patients import read_patient, select_patients  # noqa: E402
 SPACING_MM = (2.0, 2.0, 2.5)
 """Of the phantom, as (x, y, z)."""
 COLUMNS = 256
+ENOUGH = (0.4, 0.5)
+"""Least and largest share of the patients that makes a voxel part of an organ."""
 HU_STEP, HU_OFFSET = 4, -1024
 SEED = 20261125
 ASSET = ROOT / "Dose3D" / "Resources" / "Data" / "population_phantom.npz"
@@ -52,7 +54,7 @@ def main() -> None:
     print(f"{len(names)} patients:", *names)
     members = register_group([read_patient(arguments.data, name) for name in names], arguments.work)
     grid = template_grid(SPACING_MM)
-    stack = warp_patients(members, grid, say=lambda line: None)
+    stack = _warped(members, grid, arguments.work / "warped.npz")
     mean, shares = robust_mean(stack)
     hu, body = make_image(members, stack, mean, grid)
     structures = {"BODY": body, **vote_structures(members, grid, body)}
@@ -72,6 +74,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder for what a stopped run can go on from")
     parser.add_argument("--output", type=Path, default=ASSET, help="the .npz to write; the card goes beside it")
     return parser.parse_args()
+
+
+def _warped(members: list[Member], grid: sitk.Image, path: Path) -> Stack:
+    if not path.exists():
+        stack = warp_patients(members, grid)
+        np.savez(path, hu=stack.hu, covered=stack.covered)
+    with np.load(path) as file:
+        return Stack(file["hu"], file["covered"])
 
 
 def _card_facts(path: Path) -> dict[str, object]:
@@ -101,11 +111,13 @@ def body_outline(mean: np.ndarray) -> np.ndarray:
     soft = ndimage.gaussian_filter(np.where(mean > -400, 1.0, 0.0), (0.6, 1.0, 1.0)) > 0.5
     labels, _ = ndimage.label(soft)
     body = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
-    filled = np.stack([ndimage.binary_fill_holes(section) for section in body])
-    return np.stack([_largest_part(section) if section.any() else section for section in filled])
+    # opened, because ears are left as lines where patients' ears differ
+    disc = np.hypot(*np.mgrid[-2:3, -2:3]) < 2.3
+    filled = [ndimage.binary_opening(ndimage.binary_fill_holes(section), disc) for section in body]
+    return np.stack([_large_parts(section) for section in filled])
 
 
-def _largest_part(section: np.ndarray) -> np.ndarray:
+def _large_parts(section: np.ndarray) -> np.ndarray:
     """Every part of a section that has over 5 cm2 (arms stay), so that no crumbs lie around the outline."""
     labels, _ = ndimage.label(section)
     sizes = np.bincount(labels.ravel()) * SPACING_MM[0] * SPACING_MM[1]
@@ -114,19 +126,34 @@ def _largest_part(section: np.ndarray) -> np.ndarray:
 
 
 def vote_structures(members: list[Member], grid: sitk.Image, body: np.ndarray) -> dict[str, np.ndarray]:
-    """For each organ, where the majority of the patients have it, one piece, smooth on the fine grid."""
+    """For each organ the largest piece of where enough of the patients have it, smooth on the fine grid.
+
+    Patients count in the slices in which they drew the organ, and slices in which half of the patients drew it. Enough
+    is half of them, or, since a vote shrinks small organs, down to 40 % if that brings the volume to the mean one.
+    """
     voted = {}
     for name in members[0].patient.masks:
-        share = np.zeros(body.shape, np.float32)
+        share, drawn, mean_cc = np.zeros(body.shape, np.float32), np.zeros(body.shape[0]), []
         for member in members:
-            mask = sitk.SmoothingRecursiveGaussian(member.patient.masks[name], 1.5)
-            share += sitk.GetArrayViewFromImage(sitk.Resample(mask, grid, member.transform(), sitk.sitkLinear, 0.0))
-        share = ndimage.gaussian_filter(share / len(members), (0.5, 0.7, 0.7))
-        labels, count = ndimage.label((share > 0.5) & body)
-        if not count:
-            raise SystemExit(f"{name}: no majority anywhere")
+            mask = _warped_mask(member, name, grid)
+            share += mask
+            drawn += (mask > 0.5).any(axis=(1, 2))
+            mean_cc.append((mask > 0.5).sum(axis=(1, 2)))
+        common = drawn >= len(members) / 2
+        share = ndimage.gaussian_filter(share, (0.5, 0.7, 0.7)) / np.maximum(drawn, 1)[:, None, None]
+        share[~common | (drawn == 0)] = 0
+        wanted = (np.sum(mean_cc, axis=0)[common] / drawn[common]).sum()
+        enough = np.clip(np.quantile(share, 1 - wanted / share.size), *ENOUGH)
+        labels, _ = ndimage.label((share > enough) & body)
         voted[name] = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+        print(f"{name}: share over {enough:.2f}, {voted[name].sum() * np.prod(SPACING_MM) / 1000:.1f} cm3")
     return voted
+
+
+def _warped_mask(member: Member, name: str, grid: sitk.Image) -> np.ndarray:
+    """How much of each fine voxel is in the patient's organ; smoothed, as the patient's voxels are twice as large."""
+    mask = sitk.SmoothingRecursiveGaussian(member.patient.masks[name], 1.5)
+    return sitk.GetArrayFromImage(sitk.Resample(mask, grid, member.transform(), sitk.sitkLinear, 0.0))
 
 
 def save_asset(path: Path, hu: np.ndarray, structures: dict[str, np.ndarray], grid: sitk.Image) -> None:

@@ -14,7 +14,7 @@ from openkbp import NAMES
 SMALLEST_SECTION_CM2 = 50.0
 LARGEST_PIXEL_MM = 5.0
 REFERENCE_SOFT_TISSUE_HU = 40
-"""Every patient's soft-tissue peak is moved to this; in the set they run from +21 to +62 HU (5th to 95th percentile)."""
+"""Every patient's soft-tissue peak is moved to this; the set's run from +21 to +62 HU (5th to 95th percentile)."""
 
 
 @dataclass(frozen=True)
