@@ -50,7 +50,8 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     print("the toy speaks")
     with atomic_output(settings.output, settings.overwrite) as draft:
         draft.mkdir()
-        (draft / "half.txt").write_text("half-written")
+        with atomic_output(draft / "half.txt") as part:  # parts of the output are written so, too
+            part.write_text("half-written")
         with progress.stage("steps", until=1.0):
             for step in range(settings.steps):
                 progress.report(step / settings.steps, f"step {step}")

@@ -97,7 +97,8 @@ def _parameter(item: Option, required: bool) -> inspect.Parameter:
     if item.name in JOB_OPTIONS:
         raise TypeError(f"{item.flag} is an option of every command; name the setting otherwise")
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD if item.positional else inspect.Parameter.KEYWORD_ONLY
-    negative: tuple[str, ...] = ("--no-" + item.flag[2:],) if item.kind in (bool, tuple) else ()
+    has_negative = item.kind is bool or (item.kind is tuple and bool(item.default))
+    negative: tuple[str, ...] = ("--no-" + item.flag[2:],) if has_negative else ()
     annotation = Annotated[
         _annotation(item),
         Parameter(

@@ -87,7 +87,7 @@ def _execute(request: Request, out: SafeStream, err: SafeStream, started: float)
             write_event(_error_event(error))
             if isinstance(error, Cancelled) and job.finished:
                 display.close()
-                return _say_cancelled_late(err, job.finished)
+                return _say_cancelled_late(err, request)
             raise
         write_event({"event": "result", **result.to_dict()})
     if not request.quiet:
@@ -166,8 +166,8 @@ def _say_error(err: SafeStream, text: str, code: int) -> int:
     return code
 
 
-def _say_cancelled_late(err: SafeStream, finished: Sequence[Path]) -> int:
-    err.say(f"cancelled; complete already and kept: {', '.join(map(str, finished))}")
+def _say_cancelled_late(err: SafeStream, request: Request) -> int:
+    err.say(f"cancelled; {request.settings.to_dict()['output']} was complete already and is kept")
     return CANCELLED
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .errors import OutputError
 
-__all__ = ["atomic_output", "finished_outputs", "keep_journal", "remove_drafts"]
+__all__ = ["atomic_output", "is_finished", "keep_journal", "remove_drafts"]
 
 _journals: list[Path] = []
 
@@ -105,9 +105,10 @@ def remove_drafts(journal: Path) -> None:
         shutil.rmtree(room, ignore_errors=True)
 
 
-def finished_outputs(journal: Path) -> list[Path]:
-    """The outputs that were already complete when the process of this journal ended."""
-    return [Path(line["target"]) for line in _read_journal(journal) if line["finished"]]
+def is_finished(journal: Path, target: Path) -> bool:
+    """True when the process of this journal has completed this output (outputs that are parts of it don't count)."""
+    place = str(Path(target).absolute())
+    return any(line["finished"] and line["target"] == place for line in _read_journal(journal))
 
 
 def _note(target: Path, room: Path, finished: bool) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..core.errors import Cancelled
-from ..core.output import finished_outputs, keep_journal, remove_drafts
+from ..core.output import is_finished, keep_journal, remove_drafts
 from ..core.progress import Event, Progress
 from .outcome import CANCELLED, OK, as_typed, exit_code, to_line, to_record, write_json
 from .processes import descendants, kill_all
@@ -71,6 +71,7 @@ class _Watch(threading.Thread):
         super().__init__(daemon=True)
         self._room, self._outcome, self._parent = room, outcome, parent
         self._cancelled = threading.Event()
+        self.output: str | None = None
         self._ear, self._mouth = socket.socketpair()
 
     def catch_signals(self) -> None:
@@ -82,8 +83,10 @@ class _Watch(threading.Thread):
                 signal.signal(getattr(signal, name), lambda number, frame: None)
 
     def is_cancelled(self) -> bool:
-        """True when the task shall stop; no longer once its output stands complete."""
-        return self._cancelled.is_set() and not finished_outputs(self._room.drafts)
+        """True when the task shall stop; no longer once its output (the setting of this name) stands complete."""
+        if not self._cancelled.is_set():
+            return False
+        return self.output is None or not is_finished(self._room.drafts, Path(self.output))
 
     def run(self) -> None:
         while not self._asked_to_stop():
@@ -138,6 +141,7 @@ def _run(settings_file: Path, room: Room, outcome: _Outcome, watch: _Watch) -> i
         job = json.loads(settings_file.read_text(encoding="utf-8"))
         module = import_module(job["module"])
         settings = module.Settings.from_dict(job["settings"])
+        watch.output = job["settings"].get("output")
         result = module.run(settings, Progress(write, watch.is_cancelled)).to_dict()
         result["seconds"].setdefault("total", round(time.monotonic() - started, 3))
         path, content, code = room.result, result, OK

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..core.errors import Cancelled, OutputError, ResourceError
-from ..core.output import finished_outputs, remove_drafts
+from ..core.output import is_finished, remove_drafts
 from ..core.progress import Event
 from ..tasks.base import Result, Task, TaskSettings
 from .child import Room
@@ -56,7 +56,8 @@ class WorkerJob:
         self._python = python or python_executable()
         self.room = _make_room()
         write_json(self.room.settings, {"module": task.module, "settings": settings.to_dict()})
-        self.finished: list[Path] = []
+        self._output = settings.to_dict().get("output")
+        self.finished = False
         self._process: subprocess.Popen[bytes] | None = None
         self._offset = 0
         self._started = False
@@ -137,7 +138,7 @@ class WorkerJob:
         try:
             self._new_events()
             remove_drafts(self.room.drafts)
-            self.finished = finished_outputs(self.room.drafts)
+            self.finished = self._output is not None and is_finished(self.room.drafts, Path(self._output))
             return self._outcome(code)
         finally:
             shutil.rmtree(self.room.folder, ignore_errors=True)
@@ -199,7 +200,7 @@ class WorkerJob:
             return self._process.poll() is not None
 
     def _reap(self) -> int:
-        if self._process.returncode is None and not WINDOWS:
+        if not WINDOWS:
             end_tree(self._process.pid)  # what the task left running in its group
         return self._process.wait()
 

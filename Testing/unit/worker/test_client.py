@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from Dose3DLib.core.errors import Cancelled, InputError, OutputError, ResourceError
+from Dose3DLib.worker.child import GRACE_SECONDS
 from Dose3DLib.worker.client import WorkerJob, run_in_worker
 from Dose3DLib.worker.outcome import WorkerCrash
 
@@ -168,8 +169,9 @@ def test_cancel_ends_the_whole_tree_in_time(job, settings, behaviour):
     running.cancel()
     with pytest.raises(Cancelled):
         running.wait()
-    assert time.monotonic() - start < PROMISED_SECONDS
+    assert time.monotonic() - start < (GRACE_SECONDS if behaviour == "well" else PROMISED_SECONDS)
     assert not any(is_alive(pid) for pid in pids)
+    assert not running.finished
     assert left_behind(settings()) == []
 
 
@@ -183,17 +185,20 @@ def test_cancel_right_after_the_start(job, settings):
     assert left_behind(settings()) == []
 
 
-def test_cancel_after_the_output_is_complete_comes_too_late(job):
+def test_cancel_after_the_output_is_complete_comes_too_late(job, settings):
     running = job(behaviour="late")
     wait_for(running, "output is complete")
     running.cancel()
     with suppress(Cancelled):  # the rest took longer than the grace
         running.wait()
-    assert [path.name for path in running.finished] == ["out"]
-    assert (running.finished[0] / "note.txt").is_file()
+    assert running.finished
+    assert (settings().output / "note.txt").is_file()
 
 
-def test_what_a_task_leaves_running_is_ended_with_it(job, settings):
+@pytest.mark.parametrize("has_waitid", [True, False])
+def test_what_a_task_leaves_running_is_ended_with_it(job, settings, monkeypatch, has_waitid):
+    if not has_waitid:  # as on macOS before Python 3.13
+        monkeypatch.delattr(os, "waitid", raising=False)
     running = job(behaviour="stubborn")
     noted = settings().ct / "pids"
     while not noted.exists():
