@@ -78,7 +78,7 @@ class Bundle:
         try:
             network = getattr(nets, self.network_def["_target_"].rpartition(".")[2])(**options)
             network.load_state_dict({key: value.float() for key, value in load(weights).items()})
-        except (TypeError, ValueError, RuntimeError) as error:
+        except (AttributeError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(
                 self.path, f"network and weights do not fit ({_first_line(error)})", "get the bundle again"
             ) from error

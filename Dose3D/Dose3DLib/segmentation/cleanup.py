@@ -28,7 +28,7 @@ def clean_probability(probability: np.ndarray, voxel_mm3: float) -> np.ndarray:
         return probability
     kept = KeepLargestConnectedComponent(is_onehot=False)(found.to(torch.uint8))
     kept = FillHoles(applied_labels=[1])(kept)
-    kept = RemoveSmallObjects(min_size=max(2, round(_SMALLEST_MM3 / voxel_mm3)))(kept)
+    kept = RemoveSmallObjects(max(2, round(_SMALLEST_MM3 / voxel_mm3)))(kept)
     kept = np.asarray(kept[0]) > 0
     clean = np.where(np.asarray(found[0]) & ~kept, 0.0, probability)
     clean[kept & (probability < 0.5)] = 1.0

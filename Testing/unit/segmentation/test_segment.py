@@ -1,0 +1,177 @@
+"""The pipe from CT to masks with a network whose answer is known, clean-up, body, plausibility."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from Dose3DLib.core.errors import Cancelled, InputError
+from Dose3DLib.core.progress import Progress
+from Dose3DLib.geometry.grid import Grid, Volume
+from Dose3DLib.geometry.mask import Mask
+from Dose3DLib.geometry.structure import Structure, StructureSet
+from Dose3DLib.segmentation.body import body_mask
+from Dose3DLib.segmentation.cleanup import boundary_confidence, clean_probability
+from Dose3DLib.segmentation.plausibility import doubts, refuse_other_images
+from Dose3DLib.segmentation.segment import SegmentOptions, segment
+
+
+class Threshold(torch.nn.Module):
+    """Channel 0: above 215 HU, half way between ball and surrounding; channel 1: nothing."""
+
+    def forward(self, image):
+        hu = image * 300.0 - 100.0
+        return torch.cat([(hu - 215.0) / 90.0, torch.full_like(hu, -20.0)], 1)
+
+
+@dataclass
+class KnownBundle:
+    """Stands where a bundle would: a network that is right by construction."""
+
+    organs: tuple[str, ...] = ("Brainstem", "Larynx")
+    metadata: dict = None
+
+    def __post_init__(self):
+        spec = {"spacing_mm": [2.5, 3.0, 3.0], "window_hu": [-1000, 1400], "center_hu": -100.0, "scale_hu": 300.0}
+        expected = {"Brainstem": {"volume_cc": [5, 60]}, "Larynx": {"volume_cc": [1, 60]}}
+        self.metadata = {
+            "dose3d": {"input": spec, "patch": [32, 32, 32], "expected": expected, "region": "a head-and-neck CT"}
+        }
+
+    def network(self):
+        return Threshold()
+
+
+AFFINES = {
+    "axial": np.diag([1.5, 1.5, 2.0]),
+    "turned": np.array([[1.45, -0.4, 0.0], [0.4, 1.45, 0.0], [0.0, 0.0, -2.0]]),
+    "sheared": np.array([[1.5, 0.0, 0.0], [0.0, 1.5, 0.4], [0.0, 0.0, 2.0]]),
+}
+
+
+def head(kind="axial", couch=False):
+    """A soft-tissue ball of 60 mm radius that holds a brighter one of 18 mm off centre; maybe a couch below."""
+    affine = np.eye(4)
+    affine[:3, :3] = AFFINES[kind]
+    grid = Grid((70, 110, 110), affine)
+    k, j, i = np.meshgrid(*map(np.arange, grid.shape), indexing="ij")
+    place = grid.to_lps(np.stack([i, j, k], -1)) - grid.to_lps((np.array(grid.shape[::-1]) - 1) / 2)
+    outer = np.linalg.norm(place, axis=-1) < 60
+    inner = np.linalg.norm(place - [15, -10, 8], axis=-1) < 18
+    hu = np.where(inner, 400, np.where(outer, 30, -1000)).astype(np.int16)
+    if couch:
+        hu[(place[..., 1] > 66) & (place[..., 1] < 70)] = 100
+    return Volume(hu, grid), outer, inner
+
+
+def dice(a, b):
+    return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+
+@pytest.mark.parametrize("kind", AFFINES)
+def test_structures_lie_on_the_ct_grid_where_they_are(kind):
+    volume, outer, inner = head(kind)
+    found = segment(volume, KnownBundle(), SegmentOptions(device="cpu"))
+    assert found.structures.names == ["Brainstem", "Larynx", "BODY"]
+    assert dice(found.structures["Brainstem"].mask.to_array(), inner) > 0.96
+    assert dice(found.structures["BODY"].mask.to_array(), outer) > 0.995
+    assert found.structures["BODY"].interpreted_type == "EXTERNAL"
+    assert found.structures["Larynx"].mask.is_empty
+
+
+def test_missing_organ_is_said():
+    progress = Progress()
+    segment(head()[0], KnownBundle(), SegmentOptions(device="cpu"), progress)
+    assert progress.warnings == ["Not found: Larynx."]
+
+
+def test_chosen_organs_only():
+    found = segment(head()[0], KnownBundle(), SegmentOptions(("Brainstem",), "cpu"))
+    assert found.structures.names == ["Brainstem", "BODY"]
+
+
+def test_bfloat16_gives_nearly_the_same():
+    volume = head()[0]
+    masks = [
+        segment(volume, KnownBundle(), SegmentOptions(("Brainstem",), "cpu", p)).structures["Brainstem"].mask.to_array()
+        for p in ("float32", "bfloat16")
+    ]
+    assert dice(*masks) > 0.99
+
+
+def test_cancel_between_windows():
+    calls = []
+    progress = Progress(calls.append, lambda: len(calls) > 6)
+    with pytest.raises(Cancelled):
+        segment(head()[0], KnownBundle(), SegmentOptions(device="cpu"), progress)
+
+
+def test_couch_is_not_body():
+    volume, outer, _ = head(couch=True)
+    assert dice(body_mask(volume).to_array(), outer) > 0.99
+
+
+def test_airways_belong_to_the_body():
+    volume, outer, _ = head()
+    hollow = volume.array.copy()
+    hollow[25:45, 50:58, 50:58] = -1000
+    body = body_mask(Volume(hollow, volume.grid)).to_array()
+    assert body[25:45, 50:58, 50:58].all()
+    assert dice(body, outer) > 0.995
+
+
+def test_body_of_an_empty_scan_is_empty():
+    grid = Grid.axial((8, 20, 20), (2, 2, 2), (0, 0, 0))
+    assert body_mask(Volume(np.full(grid.shape, -1000, np.int16), grid)).is_empty
+
+
+def test_clean_up_keeps_the_largest_part_and_fills_it():
+    probability = np.full((30, 30, 30), 0.02, np.float32)
+    probability[5:20, 5:20, 5:20] = 0.9
+    probability[10:12, 10:12, 10:12] = 0.1
+    probability[25:28, 25:28, 25:28] = 0.95
+    clean = clean_probability(probability, 22.5)
+    assert (clean[5:20, 5:20, 5:20] >= 0.5).all(), "the hole is filled"
+    assert (clean[25:28, 25:28, 25:28] == 0).all(), "the second part is gone"
+    assert clean[4, 4, 4] == pytest.approx(0.02), "values around the border stay"
+
+
+def test_crumbs_are_no_organ():
+    probability = np.zeros((20, 20, 20), np.float32)
+    probability[4:6, 4:6, 4:6] = 0.99
+    assert (clean_probability(probability, 22.5) < 0.5).all()
+
+
+def test_confidence_tells_sharp_from_vague():
+    sharp, vague = np.zeros((20, 20, 20), np.float32), np.zeros((20, 20, 20), np.float32)
+    sharp[5:15, 5:15, 5:15], vague[5:15, 5:15, 5:15] = 0.99, 0.55
+    assert boundary_confidence(sharp) == pytest.approx(0.98, abs=0.01)
+    assert boundary_confidence(vague) == pytest.approx(0.1, abs=0.01)
+    assert boundary_confidence(np.zeros((5, 5, 5), np.float32)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "why"),
+    [(0, 1200, "no air"), (-1000, -900, "nothing but air"), (float("nan"), 5, "not numbers")],
+)
+def test_images_that_are_no_ct_are_refused(low, high, why):
+    grid = Grid.axial((2, 4, 4), (1, 1, 1), (0, 0, 0))
+    array = np.linspace(low, high, 32, dtype=np.float32).reshape(grid.shape)
+    with pytest.raises(InputError, match=f"head.nii.gz.*{why}"):
+        refuse_other_images(Volume(array, grid), "head.nii.gz")
+
+
+def test_other_part_of_the_body_is_said():
+    grid = Grid.axial((10, 10, 10), (10, 10, 10), (0, 0, 0))
+    one = Mask.from_array(np.ones((2, 2, 2), bool), grid)
+    found = StructureSet(
+        grid, (Structure("A", Mask.empty(grid)), Structure("B", Mask.empty(grid)), Structure("C", one))
+    )
+    expected = {name: {"volume_cc": [5, 9]} for name in "ABC"}
+    said = doubts(found, expected, "a head-and-neck CT")
+    assert "only 1 of 3" in said[0]
+    assert said[1] == "Not found: A, B."
+    expected["C"] = {"volume_cc": [20, 30]}
+    assert "C has 8.0 cm3" in doubts(found, expected, "a head-and-neck CT")[2]
