@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from .errors import OutputError
 
-__all__ = ["atomic_output", "is_finished", "keep_journal", "remove_drafts"]
+__all__ = ["atomic_output", "is_finished", "keep_journal", "output_in_place", "remove_drafts"]
 
 _journals: list[Path] = []
 
@@ -34,17 +35,54 @@ def atomic_output(target: Path, overwrite: bool = False) -> Iterator[Path]:
     room = _make_room(target)
     draft = room / target.name
     try:
-        yield draft
-        _replace(draft, target)
+        with _disk_errors(target, room):
+            yield draft
+            _replace(draft, target)
         with suppress(OSError):  # the output is complete, whatever befalls the journal
             _note(target, room, finished=True)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+@contextmanager
+def output_in_place(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to write to; it is removed again unless the block ends well, after a kill by `remove_drafts`.
+
+    For results whose parts note down where they lie. Where that is not needed, `atomic_output` is the better choice.
+
+    Raises
+    ------
+    OutputError
+        there is a file or a folder that is not empty, it cannot be written, or the disk is full.
+    """
+    folder = Path(folder)
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise OutputError(folder, "exists already", "choose another output")
+        _note(folder, folder, finished=False)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        if error.filename is None or str(error.filename).startswith(str(room)) or error.errno == 28:
+        raise OutputError(folder, error.strerror or str(error), "choose a folder that you may write to") from error
+    try:
+        with _disk_errors(folder, folder):
+            yield folder
+            _note(folder, folder, finished=True)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def _disk_errors(target: Path, place: Path) -> Iterator[None]:
+    """Turn the system's errors of writing below `place` into errors of the output that the user named."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+        if full or error.filename is None or str(error.filename).startswith(str(place)):
             cause = error.strerror or str(error)
             raise OutputError(target, cause, "free some space or choose another output") from error
         raise
-    finally:
-        shutil.rmtree(room, ignore_errors=True)
 
 
 def _check_target(target: Path, overwrite: bool) -> None:
@@ -97,7 +135,11 @@ def keep_journal(path: Path) -> None:
 
 def remove_drafts(journal: Path) -> None:
     """Remove the temporary folders that a killed process left; what it was just replacing comes back."""
-    for line in _read_journal(journal):
+    lines = _read_journal(journal)
+    kept = {line["room"] for line in lines if line["finished"] and line["room"] == line["target"]}
+    for line in lines:
+        if line["room"] in kept:
+            continue
         target, room = Path(line["target"]), Path(line["room"])
         replaced = room / ".replaced"
         if replaced.exists() and not target.exists():

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from Dose3DLib.core import output
 from Dose3DLib.core.errors import OutputError
-from Dose3DLib.core.output import atomic_output, is_finished, keep_journal, remove_drafts
+from Dose3DLib.core.output import atomic_output, is_finished, keep_journal, output_in_place, remove_drafts
 
 
 @pytest.fixture
@@ -118,6 +118,50 @@ def test_journal_knows_what_is_complete(tmp_path, journal):
     assert not is_finished(journal, tmp_path / "two")
     remove_drafts(journal)
     assert names(tmp_path) == ["one"]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_output_in_place(tmp_path, journal, there):
+    folder = tmp_path / "deep" / "OUT"
+    if there:
+        folder.mkdir(parents=True)
+    with output_in_place(folder) as place:
+        assert place == folder
+        (place / "a").touch()
+        assert not is_finished(journal, folder)
+    assert is_finished(journal, folder)
+    remove_drafts(journal)
+    assert names(folder) == ["a"]
+
+
+def test_output_in_place_goes_when_it_fails_or_is_killed(tmp_path, journal):
+    def write(error):
+        with output_in_place(tmp_path / "OUT") as place:
+            (place / "half").touch()
+            raise error
+
+    with pytest.raises(ValueError, match="x"):
+        write(ValueError("x"))
+    assert names(tmp_path) == []
+    with pytest.raises(OutputError, match="OUT: No space left on device; free"):
+        write(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/else"))
+    (tmp_path / "OUT").mkdir()
+    (tmp_path / "OUT" / "half").touch()  # as a killed process leaves it
+    remove_drafts(journal)
+    assert names(tmp_path) == []
+
+
+def test_output_in_place_takes_no_folder_of_others(tmp_path, journal):
+    (tmp_path / "OUT").mkdir()
+    (tmp_path / "OUT" / "precious").touch()
+    (tmp_path / "file").touch()
+    for name in ("OUT", "file"):
+        with pytest.raises(OutputError, match="exists already"):
+            output_in_place(tmp_path / name).__enter__()
+    with pytest.raises(OutputError, match="choose a folder that you may write to"):
+        output_in_place(tmp_path / "file" / "OUT").__enter__()
+    remove_drafts(journal)
+    assert names(tmp_path / "OUT") == ["precious"]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
