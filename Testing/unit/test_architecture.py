@@ -84,7 +84,7 @@ def is_main_block(node: ast.AST) -> bool:
 def statements(node: ast.AST, into_functions: bool) -> Iterator[ast.AST]:
     """All nodes below, without what only type checkers read; without function bodies if asked."""
     for child in ast.iter_child_nodes(node):
-        if is_for_type_checkers(child):
+        if is_for_type_checkers(child) or (is_main_block(child) and not into_functions):
             continue
         if not into_functions and isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
