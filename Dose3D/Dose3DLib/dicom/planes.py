@@ -51,7 +51,7 @@ def place_contours(texts: list[bytes], grid: Grid) -> PlacedContours:
     counts = np.diff(ends, prepend=0)
     faults = {n: NO_TRIPLES for n in np.flatnonzero(counts % 3).tolist()}
     bad = ~(np.abs(values) <= LARGEST_SANE_VALUE)
-    for n in np.unique(np.searchsorted(ends, np.flatnonzero(bad), side="right")).tolist():
+    for n in np.searchsorted(ends, np.flatnonzero(bad), side="right").tolist():
         faults[n] = NO_NUMBERS
     sound = np.ones(len(texts), bool)
     sound[list(faults)] = False

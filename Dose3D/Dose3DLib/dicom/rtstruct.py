@@ -148,7 +148,8 @@ def _free_name(name: str, taken: Counter[str], report: _Report) -> str:
 
 
 def _entry(number: str, name: str, parts: list[RawRoi], kind: str, frame_uid: str) -> _Entry:
-    color = next((c for c in (_color(part.color) for part in parts) if c), color_for(name))
+    colors = [color for color in (_color(part.color) for part in parts) if color]
+    color = colors[0] if colors else color_for(name)
     kind = kind.upper() if re.fullmatch("[A-Za-z0-9_ ]{0,16}", kind) else ""
     contours = [contour for part in parts for contour in part.contours]
     return _Entry(int(number) if re.fullmatch(r"-?\d+", number) else 0, name, color, kind, frame_uid, contours)
