@@ -3,6 +3,7 @@
 
     python3 run.py demo                                   the main job on the patient that comes with Dose3D
     python3 run.py test [pytest options]                  the tests; add --slow for the slow ones too
+    python3 run.py benchmark [contours | segmentation]    the figures of the README
     python3 run.py segment run CT --output OUT            any dose3d command; `python3 run.py --list` names them all
 
 The first use makes .venv beside this file and installs the pinned packages of requirements/ there (about 2.5 GB on
@@ -404,16 +405,34 @@ class SetupLock:
         self.file.close()
 
 
+def benchmarks():
+    """Scripts by name that print the figures of the README."""
+    return {path.stem: path for path in (ROOT / "Testing" / "benchmarks").glob("*.py") if path.stem[0] != "_"}
+
+
+def program_of(arguments):
+    """What Python is given: pytest, a benchmark or the command line."""
+    first, rest = arguments[0], arguments[1:]
+    if first == "test":
+        return ["-m", "pytest"] + [os.path.abspath(a) if os.path.exists(a.split("::")[0]) else a for a in rest]
+    if first == "benchmark":
+        return [str(benchmarks()[rest[0]])] + rest[1:]
+    return ["-m", "Dose3DLib.cli"] + (["--help"] if first == "--list" else arguments)
+
+
+def check_arguments(arguments):
+    """Refuse before anything is installed."""
+    if arguments[0] == "benchmark" and (len(arguments) < 2 or arguments[1] not in benchmarks()):
+        raise SetupError("benchmark: name one of {}".format(", ".join(sorted(benchmarks()))))
+
+
 def hand_on(arguments):
     """Become the program (POSIX) or run it (Windows); Ctrl-C and the exit code are its own."""
     environment = dict(os.environ, PYTHONPATH=str(ROOT / "Dose3D"), PYTHONSAFEPATH="1")
     environment.pop("PYTHONHOME", None)
-    if arguments[:1] == ["test"]:
-        given = [os.path.abspath(a) if os.path.exists(a.split("::")[0]) else a for a in arguments[1:]]
+    command = [str(venv_python())] + program_of(arguments)
+    if arguments[0] == "test":
         os.chdir(str(ROOT))
-        command = [str(venv_python()), "-m", "pytest"] + given
-    else:
-        command = [str(venv_python()), "-m", "Dose3DLib.cli"] + (["--help"] if arguments == ["--list"] else arguments)
     sys.stdout.flush()
     if os.name != "nt":
         os.execve(command[0], command, environment)
@@ -430,7 +449,8 @@ def main(arguments):
         print(__doc__.strip())
         return 0
     try:
-        set_up(wanted_layers(for_tests=arguments[0] == "test"))
+        check_arguments(arguments)
+        set_up(wanted_layers(for_tests=arguments[0] in ("test", "benchmark")))
         return hand_on(arguments)
     except SetupError as error:
         line = str(error)

@@ -243,6 +243,20 @@ def test_hands_on_arguments_folder_and_environment(run, monkeypatch, tmp_path):
     assert seen["command"][1:] == ["-m", "Dose3DLib.cli", "segment", "run", "CT", "--output", "OUT"]
 
 
+def test_benchmark_that_is_not_there(run, capsys):
+    assert run.main(["benchmark", "nothing"]) == 2
+    assert "name one of" in capsys.readouterr().err
+    assert not run.VENV.exists()
+
+
+def test_benchmark_is_its_script(run, tmp_path):
+    script = tmp_path / "Testing" / "benchmarks" / "contours.py"
+    script.parent.mkdir(parents=True)
+    script.touch()
+    run.check_arguments(["benchmark", "contours"])
+    assert run.program_of(["benchmark", "contours", "--rows", "64"]) == [str(script), "--rows", "64"]
+
+
 def pins(name):
     lines = (ROOT / "requirements" / name).read_text(encoding="utf-8").splitlines()
     return [Requirement(line) for line in lines if line and not line.startswith("#")]
