@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -136,11 +137,18 @@ def _start_child(job: Path) -> subprocess.Popen[bytes]:
     if sys.platform.startswith("linux"):
         # Never a window of the user's desktop: EGL, or OSMesa where VTK finds only that.
         environment.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
-    command = [sys.executable, "-m", "Dose3DLib.scene.picture_child", str(job)]
+    # Inside Slicer sys.executable may be Slicer itself, which would open a second window; PythonSlicer is its Python.
+    python = shutil.which("PythonSlicer") or sys.executable
+    command = [python, "-m", "Dose3DLib.scene.picture_child", str(job)]
     # Messages go to a file: a full pipe would stop a child that nobody reads while other work goes on.
     with (job.parent / "messages.txt").open("wb") as messages:
         return subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=messages, stderr=subprocess.STDOUT
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=messages,
+            stderr=subprocess.STDOUT,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
 
 

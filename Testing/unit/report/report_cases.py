@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from Dose3DLib.geometry.grid import Grid, Volume
 from Dose3DLib.geometry.mask import Mask
@@ -17,6 +19,7 @@ def ball(grid: Grid, center_mm: tuple[float, float, float], radius_mm: float) ->
     return np.linalg.norm(points - center_mm, axis=-1) <= radius_mm
 
 
+@lru_cache
 def head(grid: Grid) -> tuple[Volume, StructureSet]:
     """A head-like ball of water with two balls of bone: one at the left front, one at the right back and lower."""
     body = ball(grid, (0, 0, 0), 70)
@@ -35,11 +38,13 @@ def head(grid: Grid) -> tuple[Volume, StructureSet]:
     )
 
 
+@lru_cache
 def axial_grid() -> Grid:
     """Anisotropic, with wide air around the head and an odd place in space."""
     return Grid.axial((60, 100, 110), (3.0, 2.0, 1.8), (-98.0, -101.0, -88.0))
 
 
+@lru_cache
 def sheared_grid() -> Grid:
     """A gantry tilted by about 20 degrees: each slice is shifted backwards."""
     affine = np.array(axial_grid().affine)

@@ -33,9 +33,6 @@ from Dose3DLib.scene import mrb
 import slicer, vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
-application = mrb.read_scene(Path(sys.argv[2]), Path(tempfile.mkdtemp()))
-scene = application.GetMRMLScene()
-
 def array(image):
     return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
 
@@ -47,77 +44,91 @@ def world(node, matrix):
     vtk.vtkMatrix4x4.Multiply4x4(above, matrix, both)
     return [[both.GetElement(r, c) for c in range(4)] for r in range(4)]
 
-volume = scene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-node = scene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
-matrix = vtk.vtkMatrix4x4()
-volume.GetIJKToRASMatrix(matrix)
-arrays = {"ct": array(volume.GetImageData())}
-segments = []
-for n in range(node.GetSegmentation().GetNumberOfSegments()):
-    segment_id = node.GetSegmentation().GetNthSegmentID(n)
-    segment = node.GetSegmentation().GetSegment(segment_id)
-    image = slicer.vtkOrientedImageData()
-    node.GetBinaryLabelmapRepresentation(segment_id, image)
-    extent = image.GetExtent()
-    full = np.zeros(arrays["ct"].shape, bool)
-    to_world = vtk.vtkMatrix4x4()
-    image.GetImageToWorldMatrix(to_world)
-    if extent[1] >= extent[0]:
-        i0, i1, j0, j1, k0, k1 = extent
-        full[k0:k1 + 1, j0:j1 + 1, i0:i1 + 1] = array(image) != 0
-    arrays[f"segment{n}"] = full
-    entry = slicer.vtkSlicerTerminologyEntry()
-    slicer.vtkSlicerTerminologiesModuleLogic().DeserializeTerminologyEntry(segment.GetTerminology(), entry)
-    segments.append({
-        "name": segment.GetName(), "color": segment.GetColor(),
-        "type": [entry.GetTypeObject().GetCodingSchemeDesignator(), entry.GetTypeObject().GetCodeValue()],
-        "modifier": entry.GetTypeModifierObject().GetCodeMeaning(),
-        "region_context": entry.GetRegionContextName(), "world": world(node, to_world),
-    })
-tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-parents = {}
-for name, item_node in (("volume", volume), ("segmentation", node)):
-    study = tree.GetItemParent(tree.GetItemByDataNode(item_node))
-    person = tree.GetItemParent(study)
-    parents[name] = [tree.GetItemLevel(study), tree.GetItemName(study), tree.GetItemLevel(person),
-                     tree.GetItemName(person), tree.GetItemAttribute(person, "DICOM.PatientID")]
-composites = [scene.GetNthNodeByClass(n, "vtkMRMLSliceCompositeNode") for n in range(3)]
-json.dump({
-    "name": volume.GetName(), "world": world(volume, matrix), "segments": segments, "parents": parents,
-    "window": [volume.GetDisplayNode().GetWindow(), volume.GetDisplayNode().GetLevel()],
-    "background": [c.GetBackgroundVolumeID() == volume.GetID() for c in composites],
-    "active": scene.GetFirstNodeByClass("vtkMRMLSelectionNode").GetActiveVolumeID() == volume.GetID(),
-    "reference": node.GetNodeReferenceID("referenceImageGeometryRef") == volume.GetID(),
-    "geometry": node.GetSegmentation().GetConversionParameter("Reference image geometry"),
-    "transforms": scene.GetNumberOfNodesByClass("vtkMRMLLinearTransformNode"),
-}, open(sys.argv[3] + ".json", "w"))
-np.savez(sys.argv[3] + ".npz", **arrays)
+def dump(path, stem):
+    application = mrb.read_scene(Path(path), Path(tempfile.mkdtemp()))
+    scene = application.GetMRMLScene()
+    volume = scene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+    node = scene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    arrays = {"ct": array(volume.GetImageData())}
+    segments = []
+    for n in range(node.GetSegmentation().GetNumberOfSegments()):
+        segment_id = node.GetSegmentation().GetNthSegmentID(n)
+        segment = node.GetSegmentation().GetSegment(segment_id)
+        image = slicer.vtkOrientedImageData()
+        node.GetBinaryLabelmapRepresentation(segment_id, image)
+        extent = image.GetExtent()
+        full = np.zeros(arrays["ct"].shape, bool)
+        to_world = vtk.vtkMatrix4x4()
+        image.GetImageToWorldMatrix(to_world)
+        if extent[1] >= extent[0]:
+            i0, i1, j0, j1, k0, k1 = extent
+            full[k0:k1 + 1, j0:j1 + 1, i0:i1 + 1] = array(image) != 0
+        arrays[f"segment{n}"] = full
+        entry = slicer.vtkSlicerTerminologyEntry()
+        slicer.vtkSlicerTerminologiesModuleLogic().DeserializeTerminologyEntry(segment.GetTerminology(), entry)
+        segments.append({
+            "name": segment.GetName(), "color": segment.GetColor(),
+            "type": [entry.GetTypeObject().GetCodingSchemeDesignator(), entry.GetTypeObject().GetCodeValue()],
+            "modifier": entry.GetTypeModifierObject().GetCodeMeaning(),
+            "region_context": entry.GetRegionContextName(), "world": world(node, to_world),
+        })
+    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    parents = {}
+    for name, item_node in (("volume", volume), ("segmentation", node)):
+        study = tree.GetItemParent(tree.GetItemByDataNode(item_node))
+        person = tree.GetItemParent(study)
+        parents[name] = [tree.GetItemLevel(study), tree.GetItemName(study), tree.GetItemLevel(person),
+                         tree.GetItemName(person), tree.GetItemAttribute(person, "DICOM.PatientID")]
+    composites = [scene.GetNthNodeByClass(n, "vtkMRMLSliceCompositeNode") for n in range(3)]
+    json.dump({
+        "name": volume.GetName(), "world": world(volume, matrix), "segments": segments, "parents": parents,
+        "window": [volume.GetDisplayNode().GetWindow(), volume.GetDisplayNode().GetLevel()],
+        "background": [c.GetBackgroundVolumeID() == volume.GetID() for c in composites],
+        "active": scene.GetFirstNodeByClass("vtkMRMLSelectionNode").GetActiveVolumeID() == volume.GetID(),
+        "reference": node.GetNodeReferenceID("referenceImageGeometryRef") == volume.GetID(),
+        "geometry": node.GetSegmentation().GetConversionParameter("Reference image geometry"),
+        "transforms": scene.GetNumberOfNodesByClass("vtkMRMLLinearTransformNode"),
+    }, open(stem + ".json", "w"))
+    np.savez(stem + ".npz", **arrays)
+
+for path in sys.argv[2:]:
+    dump(path, path)
 """
 
 
-@pytest.fixture(scope="module", params=["axial", "oblique", "sheared"])
-def written(request, tmp_path_factory):
-    """A scene of each geometry: kind, volume, structures, path."""
-    pytest.importorskip("slicer", reason="needs slicer-core")
-    volume, structures = make_case(request.param)
-    path = tmp_path_factory.mktemp(request.param) / "scene.mrb"
-    mrb.write_scene(path, volume, structures, PATIENT)
-    return request.param, volume, structures, path
+KINDS = ("axial", "oblique", "sheared")
 
 
 @pytest.fixture(scope="module")
-def read_back(written):
-    """What Slicer's classes read in another process: kind, volume, structures, facts, arrays."""
-    kind, volume, structures, path = written
-    stem = path.with_name("read")
-    script = path.with_name("reader.py")
+def scenes(tmp_path_factory):
+    """A scene of each geometry, and beside it what Slicer's classes read of it in another process."""
+    pytest.importorskip("slicer", reason="needs slicer-core")
+    folder = tmp_path_factory.mktemp("scenes")
+    for kind in KINDS:
+        (folder / kind).mkdir()
+        mrb.write_scene(folder / kind / "scene.mrb", *make_case(kind), PATIENT)
+    script = folder / "reader.py"
     script.write_text(READER, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, str(script), str(LIBRARY), str(path), str(stem)], capture_output=True, text=True
-    )
+    command = [sys.executable, str(script), str(LIBRARY), *(str(folder / kind / "scene.mrb") for kind in KINDS)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    facts = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
-    with np.load(stem.with_suffix(".npz")) as arrays:
+    return folder
+
+
+@pytest.fixture(params=KINDS)
+def written(request, scenes):
+    """Kind, volume, structures, path."""
+    return (request.param, *make_case(request.param), scenes / request.param / "scene.mrb")
+
+
+@pytest.fixture
+def read_back(written):
+    """Kind, volume, structures, facts and arrays that Slicer's classes read."""
+    kind, volume, structures, path = written
+    facts = json.loads(path.with_name("scene.mrb.json").read_text(encoding="utf-8"))
+    with np.load(path.with_name("scene.mrb.npz")) as arrays:
         return kind, volume, structures, facts, dict(arrays)
 
 

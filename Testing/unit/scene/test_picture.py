@@ -12,6 +12,7 @@ from Dose3DLib.geometry.mask import Mask
 from Dose3DLib.geometry.structure import Structure, StructureSet
 from Dose3DLib.scene import picture
 
+needs_shebang = pytest.mark.skipif(sys.platform == "win32", reason="Windows starts no scripts by their first line")
 RED, GREEN = (220, 30, 30), (30, 200, 30)
 
 
@@ -60,6 +61,7 @@ def test_no_structures_is_a_reason(tmp_path):
     assert result == picture.PictureResult(None, "none: there is no structure to draw")
 
 
+@needs_shebang
 def test_a_child_that_hangs_is_ended(tmp_path, monkeypatch):
     program = tmp_path / "slow"
     program.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(60)\n")
@@ -70,6 +72,7 @@ def test_a_child_that_hangs_is_ended(tmp_path, monkeypatch):
     assert "took more than 0.3 s" in result.note
 
 
+@needs_shebang
 @pytest.mark.parametrize(
     ("action", "words"),
     [
