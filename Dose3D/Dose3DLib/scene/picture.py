@@ -133,13 +133,12 @@ def _coarsened(mask: Mask) -> tuple[np.ndarray, int]:
 
 def _start_child(job: Path) -> subprocess.Popen[bytes]:
     library = Path(__file__).resolve().parents[2]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(library), os.environ.get("PYTHONPATH", "")])}
+    paths = [str(library), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     if sys.platform.startswith("linux"):
         # Never a window of the user's desktop: EGL, or OSMesa where VTK finds only that.
         environment.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
-    # Inside Slicer sys.executable may be Slicer itself, which would open a second window; PythonSlicer is its Python.
-    python = shutil.which("PythonSlicer") or sys.executable
-    command = [python, "-m", "Dose3DLib.scene.picture_child", str(job)]
+    command = [_python(), "-m", "Dose3DLib.scene.picture_child", str(job)]
     # Messages go to a file: a full pipe would stop a child that nobody reads while other work goes on.
     with (job.parent / "messages.txt").open("wb") as messages:
         return subprocess.Popen(
@@ -150,6 +149,13 @@ def _start_child(job: Path) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
+
+
+def _python() -> str:
+    """The Python to run; inside Slicer sys.executable may be Slicer itself, which would open a second window."""
+    if "slicer" in Path(sys.executable).name.lower():
+        return shutil.which("PythonSlicer") or sys.executable
+    return sys.executable
 
 
 def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> str | None:
