@@ -59,6 +59,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
             _misbehave(settings, progress, draft)
         (draft / "half.txt").rename(draft / "note.txt")
         (draft / "settings.json").write_text(settings.to_json())
+        (draft / "provenance.json").write_text("{}")
     if settings.behaviour == "fill_temporary":
         with suppress(OSError), (Path(tempfile.gettempdir()) / "filler").open("wb", buffering=0) as file:
             while True:

@@ -7,13 +7,17 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from .errors import OutputError
 
 __all__ = ["atomic_output", "is_finished", "keep_journal", "output_in_place", "remove_drafts"]
+
+RESULT_MARKS = ("provenance.json", "configs/metadata.json")
+"""A folder with one of these is a result or a model bundle of ours; other folders that hold something stay."""
 
 _journals: list[Path] = []
 
@@ -28,25 +32,27 @@ def atomic_output(target: Path, overwrite: bool = False) -> Iterator[Path]:
     ------
     OutputError
         `target` exists and `overwrite` is False, its parent cannot be written, the disk is full, or `target` is a
-        folder that nobody means to replace (the one you are in, your home, or one above them).
+        folder that nobody means to replace: the one you are in, your home, one above them, or one without results.
     """
     target = Path(target)
     _check_target(target, overwrite)
-    room = _make_room(target)
+    room, made = _make_room(target)
     draft = room / target.name
     try:
         with _disk_errors(target, room):
             yield draft
+            _check_target(target, overwrite)  # somebody else may have written it meanwhile
             _replace(draft, target)
         with suppress(OSError):  # the output is complete, whatever befalls the journal
-            _note(target, room, finished=True)
+            _note(target, room, made, finished=True)
     finally:
         shutil.rmtree(room, ignore_errors=True)
+        _remove_if_empty(made)
 
 
 @contextmanager
 def output_in_place(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to write to; it is removed again unless the block ends well, after a kill by `remove_drafts`.
+    """Give an empty folder to write to; it goes again unless the block ends well (after a kill by `remove_drafts`).
 
     For results whose parts note down where they lie. Where that is not needed, `atomic_output` is the better choice.
 
@@ -59,16 +65,18 @@ def output_in_place(folder: Path) -> Iterator[Path]:
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise OutputError(folder, "exists already", "choose another output")
-        _note(folder, folder, finished=False)
+        made = _missing(folder.parent)
+        _note(folder, folder, made, finished=False)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(folder, error.strerror or str(error), "choose a folder that you may write to") from error
     try:
         with _disk_errors(folder, folder):
             yield folder
-            _note(folder, folder, finished=True)
+            _note(folder, folder, made, finished=True)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
+        _remove_if_empty(made)
         raise
 
 
@@ -95,19 +103,32 @@ def _check_target(target: Path, overwrite: bool) -> None:
     place, kept = target.resolve(), (Path.cwd(), Path(os.path.expanduser("~")).resolve())
     if exists and any(place == one or place in one.parents for one in kept):
         raise OutputError(target, "is a folder that holds more than results", "name a new folder in it")
+    if target.is_dir() and any(target.iterdir()) and not any((target / mark).is_file() for mark in RESULT_MARKS):
+        cause = "is a folder that is no result of Dose3D (no provenance.json in it)"
+        raise OutputError(target, cause, "choose another output, or empty it yourself")
 
 
-def _make_room(target: Path) -> Path:
+def _make_room(target: Path) -> tuple[Path, list[Path]]:
+    """A temporary folder beside `target`, and the folders above that had to be made for it."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        made = _missing(target.parent)
         room = target.parent / f".{target.name[:40]}.{secrets.token_hex(4)}"
-        _note(target, room, finished=False)
-        room.mkdir(mode=0o700)
-        return room
-    except FileExistsError as error:
-        raise OutputError(target, f"{error.filename} is a file", "choose a folder that you may write to") from error
+        _note(target, room, made, finished=False)
+        room.mkdir(mode=0o700, parents=True)
+        return room, made
     except OSError as error:
         raise OutputError(target, error.strerror or str(error), "choose a folder that you may write to") from error
+
+
+def _missing(folder: Path) -> list[Path]:
+    """Of this folder and those above it the ones that do not exist, from the bottom up."""
+    return [place for place in (folder, *folder.parents) if not place.exists()]
+
+
+def _remove_if_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _replace(draft: Path, target: Path) -> None:
@@ -145,6 +166,7 @@ def remove_drafts(journal: Path) -> None:
         if replaced.exists() and not target.exists():
             os.replace(replaced, target)
         shutil.rmtree(room, ignore_errors=True)
+        _remove_if_empty(map(Path, line["made"]))
 
 
 def is_finished(journal: Path, target: Path) -> bool:
@@ -153,14 +175,15 @@ def is_finished(journal: Path, target: Path) -> bool:
     return any(line["finished"] and line["target"] == place for line in _read_journal(journal))
 
 
-def _note(target: Path, room: Path, finished: bool) -> None:
+def _note(target: Path, room: Path, made: list[Path], finished: bool) -> None:
     for journal in _journals:
-        line = {"target": str(target.absolute()), "room": str(room.absolute()), "finished": finished}
+        places = {"target": str(target.absolute()), "room": str(room.absolute())}
+        line = {**places, "made": [str(folder.absolute()) for folder in made], "finished": finished}
         with journal.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
 
-def _read_journal(journal: Path) -> list[dict[str, str | bool]]:
+def _read_journal(journal: Path) -> list[dict[str, Any]]:
     """The complete lines of a journal; the last one may be torn when its process was killed."""
     lines = journal.read_text(encoding="utf-8").splitlines(keepends=True) if journal.is_file() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]

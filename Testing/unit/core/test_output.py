@@ -36,14 +36,14 @@ def test_complete_output_appears(tmp_path, kind, there):
     target = tmp_path / "new" / "OUT Łódź"
     if there:
         target.mkdir(parents=True)
-        (target / "old").touch()
+        (target / "provenance.json").touch()
     with atomic_output(target, overwrite=there) as draft:
         assert not draft.exists()
         if kind == "folder":
             draft.mkdir()
             draft = draft / "a"
         draft.write_text("new")
-        assert names(target) == ["old"] if there else not target.exists()
+        assert names(target) == ["provenance.json"] if there else not target.exists()
     assert (target if kind == "file" else target / "a").read_text() == "new"
     assert names(tmp_path / "new") == ["OUT Łódź"]
     assert kind == "file" or names(target) == ["a"]
@@ -60,6 +60,41 @@ def test_nothing_is_left_after_an_exception(tmp_path, error):
     with pytest.raises(type(error)):
         write()
     assert names(tmp_path) == []
+
+
+def test_folders_made_for_the_output_go_with_it(tmp_path):
+    def write(make):
+        with make(tmp_path / "new" / "deep" / "OUT"):
+            (tmp_path / "new" / "of somebody else").mkdir(exist_ok=True)
+            raise ValueError("x")
+
+    for make in (atomic_output, output_in_place):
+        with pytest.raises(ValueError, match="x"):
+            write(make)
+        assert names(tmp_path) == ["new"]
+        assert names(tmp_path / "new") == ["of somebody else"]
+
+
+def test_a_folder_that_is_no_result_is_spared(tmp_path):
+    (tmp_path / "photos").mkdir()
+    with atomic_output(tmp_path / "photos", overwrite=True) as draft:
+        draft.mkdir()  # an empty folder may be replaced
+        (draft / "one.jpg").touch()
+    with pytest.raises(OutputError, match="photos: is a folder that is no result of Dose3D"):
+        atomic_output(tmp_path / "photos", overwrite=True).__enter__()
+    assert names(tmp_path / "photos") == ["one.jpg"]
+
+
+def test_what_appears_meanwhile_is_spared(tmp_path):
+    def write():
+        with atomic_output(tmp_path / "OUT") as draft:
+            draft.touch()
+            (tmp_path / "OUT").write_text("of another run")
+
+    with pytest.raises(OutputError, match="exists already"):
+        write()
+    assert (tmp_path / "OUT").read_text() == "of another run"
+    assert names(tmp_path) == ["OUT"]
 
 
 def test_old_output_survives_an_exception(tmp_path):
@@ -167,8 +202,8 @@ def test_output_in_place_takes_no_folder_of_others(tmp_path, journal):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 @pytest.mark.parametrize("there", [False, True])
 def test_drafts_of_a_killed_process_are_removed(tmp_path, journal, there):
-    (tmp_path / "deep").mkdir()
     if there:
+        (tmp_path / "deep").mkdir()
         (tmp_path / "deep" / "OUT").write_text("old")
     script = f"""
 import sys, time
@@ -188,14 +223,14 @@ with atomic_output(Path("deep/OUT"), overwrite=True) as draft:
     process.kill()
     process.communicate()
     remove_drafts(journal)
-    assert names(tmp_path / "deep") == ["OUT"] * there
+    assert names(tmp_path) == ["deep"] * there
     assert not there or (tmp_path / "deep" / "OUT").read_text() == "old"
 
 
 def test_a_kill_in_the_middle_of_the_exchange_gives_the_old_output_back(tmp_path, journal, monkeypatch):
     target = tmp_path / "OUT"
     target.mkdir()
-    (target / "old").touch()
+    (target / "provenance.json").touch()
 
     def killed(source, place, real=os.replace):
         if Path(place) == target:
@@ -209,7 +244,7 @@ def test_a_kill_in_the_middle_of_the_exchange_gives_the_old_output_back(tmp_path
     monkeypatch.undo()
     assert not target.exists()
     remove_drafts(journal)
-    assert names(target) == ["old"]
+    assert names(target) == ["provenance.json"]
     assert names(tmp_path) == ["OUT"]
 
 
