@@ -19,6 +19,7 @@ from pydicom.uid import RTStructureSetStorage
 from ..core.errors import InputError
 from ..core.nomenclature import color_for
 from ..geometry.contours import contours_to_mask
+from ..geometry.overlap import overlapping_slices
 from ..geometry.structure import PlanarContours, Structure, StructureSet
 from .contour_parser import RawContour, RawRoi, load_rtstruct
 from .ct import CtReference
@@ -276,6 +277,9 @@ def _say_off_plane(chosen: list[tuple[_Entry, RawContour]], placed: PlacedContou
 
 def _structure(entry: _Entry, contours: PlanarContours, reference: CtReference, report: _Report) -> Structure:
     mask = contours_to_mask(contours, reference.grid)
+    overlaps = overlapping_slices(contours, reference.grid)
+    if overlaps:
+        report.note(f"{entry.name}: contours overlap on {len(overlaps)} slice(s), what two of them share is outside")
     if mask.is_empty:
         report.note(f"{entry.name}: its contours enclose no voxel centre, the mask is empty")
     return Structure(entry.name, mask, contours, entry.color, entry.kind, entry.number)

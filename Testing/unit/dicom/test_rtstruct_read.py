@@ -91,6 +91,7 @@ def test_quirks(shared_data):
         "same_contour_twice: 13 contour(s) written twice count once",
         "a further structure named 'duplicate' is called 'duplicate_2'",
         "has 80 characters",
+        "overlapping_two_contours: contours overlap on 13 slice(s), what two of them share is outside",
     ):
         assert words in notes
 
