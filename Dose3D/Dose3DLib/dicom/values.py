@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 from pydicom.datadict import dictionary_description, tag_for_keyword
@@ -15,6 +16,7 @@ __all__ = ["LARGEST_SANE_VALUE", "number", "numbers", "required_numbers", "tag_n
 LARGEST_SANE_VALUE = 1e6
 """Coordinates (mm), slopes and intercepts beyond this are damage, not data."""
 
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 EXPORT_AGAIN = "export the series again from its source"
 
 
@@ -25,7 +27,7 @@ def tag_name(keyword: str) -> str:
 
 
 def text(dataset: Dataset, keyword: str) -> str:
-    """The value as one string without padding; "" when absent, empty or unreadable (texts never decide geometry)."""
+    """The value as one line without padding; "" when absent, empty or unreadable (texts never decide geometry)."""
     try:
         value = dataset.get(keyword)
     except Exception:  # pydicom raises all kinds on damaged values
@@ -33,7 +35,7 @@ def text(dataset: Dataset, keyword: str) -> str:
     if value is None:
         return ""
     parts = value if isinstance(value, list | tuple) or type(value).__name__ == "MultiValue" else [value]
-    return "\\".join(str(part).strip(" \0") for part in parts)
+    return "\\".join(CONTROL_CHARACTERS.sub(" ", str(part)).strip() for part in parts)
 
 
 def numbers(dataset: Dataset, keyword: str, count: int, file: Path) -> tuple[float, ...] | None:
