@@ -32,4 +32,4 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file; all mean the same to the user
-        raise InputError(path, "the checkpoint is damaged or was not written here", "delete it to start anew") from error
+        raise InputError(path, "the checkpoint is damaged or not ours", "delete it to start anew") from error
