@@ -13,14 +13,20 @@ import SimpleITK as sitk
 from groupwise import FEWEST_SCANS, Member, coverage
 from scipy import ndimage
 
-KERNEL_HU = 120.0
-"""Width of the robust mean: tissues that differ by more than about twice this don't mix."""
+KERNELS_HU = (120.0, 120.0, 90.0, 70.0, 50.0, 50.0, 50.0)
+"""Widths of the robust mean's kernel, step by step: at last fat and muscle, 140 HU apart, no longer mix."""
 
 SOFT_TISSUE_HU = (0, 90)
-HIGHEST_GAIN = 2.2
+KEPT_HU = (-300, -150, 120, 300)
+"""Between the inner two the histogram is left alone, beyond the outer two it is matched, linearly between."""
+
+HIGHEST_GAIN = 1.5
 """Sharpening stops here: what registration has blurred beyond cannot be brought back, only its noise."""
 
-TEXTURE_SHARE = 0.6
+SHARPENED_HU = (-150, 150)
+"""Sharpening sees no more contrast than fat and muscle have: bone would leave dark rims, in the cord above all."""
+
+TEXTURE_SHARE = 0.4
 """Amplitude of the random texture as a part of what is missing; all of it looks mottled, as it has no strands."""
 
 
@@ -44,15 +50,16 @@ def warp_patients(members: list[Member], grid: sitk.Image) -> Stack:
     return Stack(hu, covered)
 
 
-def robust_mean(stack: Stack) -> tuple[np.ndarray, np.ndarray]:
-    """The mode that the median leads to (mean shift with a Gaussian kernel) in HU, and each patient's share in it.
+def robust_mean(stack: Stack) -> tuple[np.ndarray, np.ndarray, float]:
+    """The mode that the median leads to (mean shift with a Gaussian kernel) in HU, and what each patient has in it.
 
     Slices that fewer than `FEWEST_SCANS` patients show in full stay empty. At an edge the majority's tissue wins, so
-    that edges stay sharp where registration leaves them scattered. Shares are mean weights over the body's voxels,
-    shape (patients,), and add up to 1.
+    that edges stay sharp where registration leaves them scattered. Then the patients' shares, that
+    is mean weights over the body's voxels, which add up to 1, and the part of these voxels in which one patient has
+    more than half of the weight.
     """
     patients, *shape = stack.hu.shape
-    mean, shares = np.full(shape, -1000, np.float32), np.zeros(patients)
+    mean, shares, ruled = np.full(shape, -1000, np.float32), np.zeros(patients), 0
     for k in range(shape[0]):
         known = stack.covered[:, k]
         values = np.where(known, stack.hu[:, k].astype(np.float32), np.nan)
@@ -62,25 +69,28 @@ def robust_mean(stack: Stack) -> tuple[np.ndarray, np.ndarray]:
         inside = np.nanmax(np.where(known, values, -1000), axis=0) > -500
         if inside.any():
             mean[k][inside], weights = _mean_shift(values[:, inside])
-            shares += weights[:, mean[k][inside] > -400].sum(axis=1)
-    return mean, shares / shares.sum()
+            weights = weights[:, mean[k][inside] > -400]
+            shares += weights.sum(axis=1)
+            ruled += (weights.max(axis=0) > 0.5).sum()
+    return mean, shares / shares.sum(), float(ruled / shares.sum())
 
 
 def _mean_shift(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(patients, voxels) with NaN where unknown -> modes, and the patients' weights, which add up to 1 a voxel."""
     mode = np.nanmedian(values, axis=0)
-    for _ in range(8):
-        weights = np.nan_to_num(np.exp(-0.5 * ((values - mode) / KERNEL_HU) ** 2))
+    for width in KERNELS_HU:
+        weights = np.nan_to_num(np.exp(-0.5 * ((values - mode) / width) ** 2))
         weights /= weights.sum(axis=0)
         mode = (weights * np.nan_to_num(values)).sum(axis=0)
     return mode, weights
 
 
 def match_histogram(mean: np.ndarray, stack: Stack, body: np.ndarray) -> np.ndarray:
-    """Map HU inside the body so that their quantiles are the patients' average ones.
+    """Map air, lung and bone inside the body so that their quantiles are the patients' average ones.
 
-    Averaging has pulled fat, muscle, bone and air towards each other. The patients are median filtered first: their
-    noise is no part of the tissues' values.
+    Averaging has pulled them towards soft tissue. Fat and soft tissue keep their values: their modes lie at the
+    patients' peaks already, while between the peaks patients show the partial volume of voxels twice as large. The
+    patients are median filtered first, as their noise is no part of the tissues' values.
     """
     levels = np.concatenate([np.linspace(0, 0.01, 11), np.linspace(0.015, 0.985, 195), np.linspace(0.99, 1, 21)])
     targets = []
@@ -91,7 +101,8 @@ def match_histogram(mean: np.ndarray, stack: Stack, body: np.ndarray) -> np.ndar
     target = np.mean(targets, axis=0)
     steps = np.flatnonzero(np.diff(source, prepend=-np.inf) > 0.01)
     matched = mean.copy()
-    matched[body] = np.interp(mean[body], source[steps], target[steps])
+    shift = np.interp(mean[body], source[steps], target[steps]) - mean[body]
+    matched[body] += shift * np.interp(mean[body], KEPT_HU, (1, 0, 0, 1))
     return matched
 
 
@@ -183,10 +194,10 @@ def restore_detail(
     theirs = np.median([_patient_spectrum(n, stack, places, spacing_mm[2]) for n in range(len(stack.hu))], axis=0)
     gain = np.clip(np.sqrt(theirs / ours), 1.0, HIGHEST_GAIN)
     gain = np.where(frequency < 0.15, gain, 1.0)
-    clipped = np.clip(mean, -300, 300)
+    clipped = np.clip(mean, *SHARPENED_HU)
     sharp = _filter_slices(clipped, frequency, gain, spacing_mm) - clipped
     low, high = ndimage.minimum_filter(mean, (1, 5, 5)), ndimage.maximum_filter(mean, (1, 5, 5))
-    sharpened = np.clip(mean + np.clip(sharp, -80, 80), low, high)
+    sharpened = np.clip(mean + np.clip(sharp, -40, 40), low, high)
     _, now = patch_spectrum(np.clip(sharpened, -300, 300), places, 24, spacing_mm[2])
     missing = np.sqrt(np.clip(theirs - now, 0, None))
     noise = ndimage.gaussian_filter1d(generator.standard_normal(mean.shape).astype(np.float32), 1.0, axis=0)
@@ -224,4 +235,4 @@ def _disagreement(stack: Stack, body: np.ndarray) -> np.ndarray:
     spread = np.sqrt(np.clip(square / np.maximum(count, 1) - (total / np.maximum(count, 1)) ** 2, 0, None))
     spread = ndimage.gaussian_filter(np.where(count > 4, spread, 0), (0.8, 1.5, 1.5))
     typical = np.sqrt((spread[body] ** 2).mean())
-    return np.clip(spread / typical, 0, 1.3) ** 1.5
+    return np.clip(spread / typical, 0, 1) ** 1.5

@@ -90,7 +90,7 @@ def _fitted_weights(stack: Stack, mean: np.ndarray, body: np.ndarray) -> np.ndar
 
 
 def write_card(path: Path, evidence: dict[str, Any], volumes_cc: dict[str, float], facts: dict[str, Any]) -> None:
-    """Write the data card; `facts` are shape, spacing, size (MB) and rounds."""
+    """Write the data card; `facts` are shape, spacing, size (MB), rounds, ruled voxels."""
     columns = list(evidence.values())
     patients = evidence["patients"]
     text = (

@@ -55,14 +55,14 @@ def main() -> None:
     members = register_group([read_patient(arguments.data, name) for name in names], arguments.work)
     grid = template_grid(SPACING_MM)
     stack = _warped(members, grid, arguments.work / "warped.npz")
-    mean, shares = robust_mean(stack)
+    mean, shares, ruled = robust_mean(stack)
     hu, body = make_image(members, stack, mean, grid)
     structures = {"BODY": body, **vote_structures(members, grid, body)}
     save_asset(arguments.output, hu, structures, grid)
     image = sitk.GetImageFromArray(mean)
     image.CopyInformation(grid)
     evidence = gather_evidence(members, stack, image, shares, body)
-    facts = _card_facts(arguments.output)
+    facts = {**_card_facts(arguments.output), "ruled": ruled}
     volumes = {name: float(mask.sum() * np.prod(SPACING_MM) / 1000) for name, mask in structures.items()}
     write_card(arguments.output.with_suffix(".md"), evidence, volumes, facts)
     (arguments.work / "evidence.json").write_text(json.dumps(evidence, indent=2))

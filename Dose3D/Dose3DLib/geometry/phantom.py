@@ -6,6 +6,8 @@ How the population phantom was made, and from what, stands in `Resources/Data/po
 from __future__ import annotations
 
 import math
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +49,7 @@ def population_phantom(path: Path = PHANTOM_FILE) -> tuple[Volume, StructureSet]
             arrays = {key: file[key] for key in file.files}
         grid = Grid(tuple(int(n) for n in arrays["shape"]), arrays["affine"])
         return Volume(_decode_hu(arrays, grid), grid), _decode_structures(arrays, grid)
-    except (OSError, KeyError, ValueError, EOFError) as error:
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ResourceError(path, f"the phantom's file is damaged ({error})", remedy) from error
 
 
