@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -84,7 +84,8 @@ def _execute(request: Request, out: SafeStream, err: SafeStream, started: float)
         try:
             result = job.start().wait(hear)
         except BaseException as error:
-            write_event(_error_event(error))
+            with suppress(OSError):  # our reader may have gone
+                write_event(_error_event(error))
             if isinstance(error, Cancelled) and job.finished:
                 display.close()
                 return _say_cancelled_late(err, request)

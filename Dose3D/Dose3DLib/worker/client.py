@@ -125,13 +125,23 @@ class WorkerJob:
             a fault of the program, with traceback and log.
         """
         hear = on_event or (lambda event: None)
+        try:
+            self._follow(hear)
+        except BaseException:  # the listener failed, or Ctrl-C came: the task must not run on alone
+            self.cancel()
+            self._follow(lambda event: None)
+            with suppress(Exception):
+                self.conclude(self._reap())
+            raise
+        return self.conclude(self._reap())
+
+    def _follow(self, hear: Callable[[Event], None]) -> None:
         while self.running:
             for event in self.poll():
                 hear(event)
             time.sleep(LOOK_SECONDS)
         for event in self.poll():
             hear(event)
-        return self.conclude(self._reap())
 
     def conclude(self, code: int) -> Result:
         """Read the outcome of a process that has ended with this exit code, tidy up, return or raise."""
@@ -214,8 +224,7 @@ def run_in_worker(task: Task, settings: TaskSettings, on_event: Callable[[Event]
     try:
         return job.wait(on_event)
     except KeyboardInterrupt:
-        job.cancel()
-        return job.wait(on_event)
+        raise Cancelled from None
 
 
 def _make_room() -> Room:

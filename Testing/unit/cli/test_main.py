@@ -182,6 +182,16 @@ def test_reader_that_leaves_early_is_no_fault(dose3d):
     assert "fault" not in done.stderr
 
 
+def test_reader_of_events_that_leaves_ends_the_task(dose3d):
+    command = f"{sys.executable} {TOY_CLI} {' '.join(GOOD)} --steps 1000 --seconds 0.05 --json-events - | head -n 2"
+    start = time.monotonic()
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert len(done.stdout.splitlines()) == 2
+    assert time.monotonic() - start < 20  # the task itself takes 50 s
+    assert "Traceback" not in done.stderr
+    assert left_behind() == []
+
+
 # --- a run
 
 

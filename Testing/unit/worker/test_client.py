@@ -175,6 +175,32 @@ def test_cancel_ends_the_whole_tree_in_time(job, settings, behaviour):
     assert left_behind(settings()) == []
 
 
+def test_a_listener_that_fails_does_not_leave_the_task_alone(job, settings):
+    pids = []
+
+    def listener(event):
+        pids.append(event.get("pid"))
+        if event.get("message") == "step 2":
+            raise ValueError("the window is gone")
+
+    start = time.monotonic()
+    with pytest.raises(ValueError, match="the window is gone"):
+        job(steps=1000, seconds=0.05).wait(listener)
+    assert time.monotonic() - start < 20
+    assert not is_alive(pids[0])
+    assert left_behind(settings()) == []
+
+
+def test_ctrl_c_in_python_is_a_cancel(toy, settings):
+    def listener(event):
+        if event.get("message") == "step 2":
+            raise KeyboardInterrupt
+
+    with pytest.raises(Cancelled):
+        run_in_worker(toy, settings(steps=1000, seconds=0.05), listener)
+    assert left_behind(settings()) == []
+
+
 def test_cancel_right_after_the_start(job, settings):
     running = job(steps=1000, seconds=0.05)
     start = time.monotonic()
