@@ -21,6 +21,8 @@ from .structure import Structure, StructureSet
 from .volume_files import METADATA_KEY, RawImage, image_suffix, read_raw_image, write_raw_image
 
 __all__ = [
+    "label_ranges",
+    "mask_of",
     "named_structure",
     "overlapping_pairs",
     "read_label_map",
@@ -140,10 +142,10 @@ def read_label_map(
     _check_labels(path, labels, set(present))
     (offset, block), note = place_labels(array, raw.grid, grid, path, resample)
     grid = grid or raw.grid
+    ranges = label_ranges(block)
     structures = []
     for label in labels:
-        chosen = np.isin(block, label.values) if len(label.values) > 1 else block == label.values[0]
-        mask = Mask.from_array(chosen, grid, offset) if set(label.values) & set(present) else Mask.empty(grid)
+        mask = mask_of(label.values, block, offset, ranges, grid)
         structures.append(named_structure(label.name, mask, label, label.values[0]))
     refuse_equal_names(path, structures)
     return StructureSet(grid, tuple(structures), (note,) if note else ())
@@ -176,6 +178,36 @@ def refuse_overlaps(structures: StructureSet, what: object) -> None:
         raise InputError(what, f"a label map cannot hold structures that overlap: {listed}", remedy)
 
 
+def label_ranges(array: np.ndarray) -> dict[int, slice]:
+    """The slices k between which each label of an array of whole numbers occurs, 0 left out; one pass for all."""
+    ranges: dict[int, slice] = {}
+    for k, plane in enumerate(array):
+        for value in _values(plane):
+            ranges[value] = slice(ranges[value].start if value in ranges else k, k + 1)
+    return ranges
+
+
+def _values(plane: np.ndarray) -> list[int]:
+    if plane.dtype.kind in "iu" and plane.size and plane.max() < 65536:
+        found = np.flatnonzero(np.bincount(plane.ravel()))
+    else:
+        found = np.unique(plane)
+    return [int(value) for value in found if value]
+
+
+def mask_of(
+    values: tuple[int, ...], block: np.ndarray, offset: tuple[int, int, int], ranges: dict[int, slice], grid: Grid
+) -> Mask:
+    """The voxels of a block that have one of the values; `ranges` is `label_ranges` of the block."""
+    found = [ranges[value] for value in values if value in ranges]
+    if not found:
+        return Mask.empty(grid)
+    first, end = min(r.start for r in found), max(r.stop for r in found)
+    part = block[first:end]
+    chosen = part == values[0] if len(values) == 1 else np.isin(part, values)
+    return Mask.from_array(chosen, grid, (offset[0] + first, *offset[1:]))
+
+
 def overlapping_pairs(structures: StructureSet) -> list[tuple[str, str, int]]:
     """Names of structures that share voxels, and how many."""
     pairs = []
@@ -204,15 +236,19 @@ def _is_mask_file(path: Path) -> bool:
 
 
 def _read_one_mask(path: Path, raw: RawImage, grid: Grid, resample: bool) -> tuple[Structure, str]:
-    if raw.array.dtype != np.uint8 or raw.array.max() > 1:
-        values = _present_labels(path, _as_labels_array(path, raw.array))
+    array = _as_labels_array(path, raw.array)
+    if array.max() > 1:
+        values = _present_labels(path, array)
         if len(values) > 1:
             raise InputError(path, f"holds {len(values)} labels, not one mask", "give a label map by its own path")
-    (offset, block), note = place_labels(raw.array, raw.grid, grid, path, resample)
+    (offset, block), note = place_labels(array, raw.grid, grid, path, resample)
     stored = _stored_labels(raw)
     stem = path.name[: -len(image_suffix(path) or "")]
     label = stored[0] if len(stored) == 1 and safe_file_names([stored[0].name])[0] in (stem, _uncounted(stem)) else None
-    return named_structure(label.name if label else stem, Mask.from_array(block, grid, offset), label), note
+    filled = np.flatnonzero([plane.any() for plane in block])
+    first, end = (int(filled[0]), int(filled[-1]) + 1) if filled.size else (0, 0)
+    mask = Mask.from_array(block[first:end] != 0, grid, (offset[0] + first, *offset[1:]))
+    return named_structure(label.name if label else stem, mask, label), note
 
 
 def _uncounted(stem: str) -> str:
@@ -232,12 +268,7 @@ def _as_labels_array(path: Path, array: np.ndarray) -> np.ndarray:
 
 def _present_labels(path: Path, array: np.ndarray) -> list[int]:
     """The labels of an array, 0 left out."""
-    top = int(array.max())
-    if top < 65536:
-        found = np.flatnonzero(np.bincount(array.ravel(), minlength=1)).tolist()
-    else:
-        found = np.unique(array).tolist()
-    labels = [int(value) for value in found if value]
+    labels = sorted(label_ranges(array))
     if len(labels) > _MOST_LABELS:
         raise InputError(path, f"holds {len(labels)} different values", "give a label map, not a picture")
     return labels

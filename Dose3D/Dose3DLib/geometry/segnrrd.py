@@ -17,8 +17,7 @@ from ..core import nomenclature
 from ..core.errors import InputError
 from .grid import Grid
 from .label_names import Label
-from .mask import Mask
-from .mask_files import named_structure, refuse_equal_names
+from .mask_files import label_ranges, mask_of, named_structure, refuse_equal_names
 from .placing import place_labels
 from .structure import Structure, StructureSet
 from .volume_files import METADATA_KEY, RawImage, read_raw_image
@@ -44,15 +43,17 @@ def read_seg_nrrd(path: str | Path, grid: Grid | None = None, resample: bool = F
         raise InputError(path, "has no segments", "give a segmentation that Slicer saved, or a label map as .nrrd")
     grid = grid or _reference_grid(raw) or raw.grid
     notes: list[str] = []
-    layers: dict[int, tuple[tuple[int, int, int], np.ndarray]] = {}
+    layers: dict[int, tuple[np.ndarray, tuple[int, int, int], dict[int, slice]]] = {}
     structures = []
     for number in numbers:
         layer, value, label = _segment(path, raw, number)
         if layer not in layers:
-            layers[layer], note = place_labels(raw.array[..., layer], raw.grid, grid, path, resample)
+            stored = np.ascontiguousarray(raw.array[..., layer])
+            (offset, block), note = place_labels(stored, raw.grid, grid, path, resample)
+            layers[layer] = block, offset, label_ranges(block)
             notes += [note] if note and note not in notes else []
-        offset, block = layers[layer]
-        structures.append(named_structure(label.name, Mask.from_array(block == value, grid, offset), label, number + 1))
+        mask = mask_of((value,), *layers[layer], grid)
+        structures.append(named_structure(label.name, mask, label, number + 1))
     refuse_equal_names(path, structures)
     return StructureSet(grid, tuple(structures), tuple(notes))
 
@@ -135,7 +136,8 @@ def _reference_grid(raw: RawImage) -> Grid | None:
         affine = _LPS_RAS @ matrix
         affine[:3, 3] += affine[:3, :3] @ first
         grid = Grid(tuple(int(n) for n in (last - first + 1)[::-1]), affine)
-        place_labels(np.any(raw.array, axis=3), raw.grid, grid, "")
+        if not raw.grid.same_as(grid):
+            place_labels(np.any(raw.array, axis=3), raw.grid, grid, "")
     except (ValueError, InputError):
         return None
     return grid
