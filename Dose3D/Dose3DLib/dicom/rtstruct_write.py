@@ -157,6 +157,9 @@ def _contour_texts(
     """One structure's polygons in patient coordinates (LPS, mm) as decimal strings."""
     polygons = [(k, polygon) for k in sorted(outline) for polygon in outline[k]]
     slices, counts = [k for k, _ in polygons], [len(polygon) for _, polygon in polygons]
+    if slices[0] < 0 or slices[-1] >= len(reference.slices) or min(counts) < 3:
+        cause = "has contours beyond the CT's slices or of under 3 points"
+        raise InputError(f"structure '{structure.name}'", cause, "mend its contours")
     points = np.empty((sum(counts), 3))
     points[:, :2] = np.concatenate([polygon for _, polygon in polygons])
     points[:, 2] = np.repeat(slices, counts)

@@ -11,7 +11,7 @@ from .structure import PlanarContours
 
 __all__ = ["MOST_PAIRS", "overlapping_slices"]
 
-MOST_PAIRS = 2000
+MOST_PAIRS = 500
 """Pairs of polygons looked at for one structure: a label map of noise must not cost minutes."""
 
 

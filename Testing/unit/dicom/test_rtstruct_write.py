@@ -204,6 +204,14 @@ def test_contours_of_a_file_are_written_as_they_were(tmp_path, reference):
     assert dciodvfy_errors(tmp_path / "rs.dcm") == []
 
 
+@pytest.mark.parametrize("contours", [{6: [np.eye(3)[:, :2]]}, {-1: [np.eye(3)[:, :2]]}, {0: [np.zeros((2, 2))]},
+                                      {0: [np.full((3, 2), np.nan)]}, {0: [np.full((3, 2), 1e14)]}])  # fmt: skip
+def test_contours_that_have_no_place_are_refused(tmp_path, reference, contours):
+    structure = Structure("a", Mask.empty(reference.grid), contours)
+    with pytest.raises(InputError, match="mend its contours"):
+        write_rtstruct(StructureSet(reference.grid, (structure,)), reference, tmp_path / "rs.dcm")
+
+
 def test_empty_structures_are_named_and_left_out(tmp_path, reference):
     arrays = {"full": shapes()["disc"], "void": np.zeros(SHAPE, bool)}
     notes = write_rtstruct(structure_set(reference, arrays), reference, tmp_path / "rs.dcm")
