@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ..core.errors import OutputError
+from ..core.output import output_in_place
 from ..core.progress import Progress
 from ..core.provenance import file_sha256, make_provenance
 from .base import Result, TaskSettings, option
@@ -49,7 +48,8 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
         the user's CT cannot be used.
     """
     progress = progress or Progress()
-    with _folder(settings.output) as folder:
+    _remove_earlier(settings.output)
+    with output_in_place(settings.output) as folder:
         series = settings.ct
         if series is None:
             series = folder / "ct"
@@ -93,37 +93,14 @@ def _segment(settings: Settings, series: Path, output: Path, progress: Progress)
         return segment_run.run(inner, progress)
 
 
-@contextmanager
-def _folder(output: Path) -> Iterator[Path]:
-    """An empty output folder; an earlier demo there goes first. When the block fails, what it wrote goes, too."""
-    existed = output.exists()
-    if existed and not _may_replace(output):
-        raise OutputError(output, "holds something that is no earlier demo", "choose another output")
+def _remove_earlier(output: Path) -> None:
+    """Remove an earlier demo; anything else that lies there stays, and is refused."""
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        _clear(output)
+        names = {entry.name for entry in output.iterdir()} if output.is_dir() else set()
+        if _MARK in names and names <= _OWN:
+            shutil.rmtree(output)
+        elif names or (output.exists() and not output.is_dir()):
+            raise OutputError(output, "holds something that is no earlier demo", "choose another output")
     except OSError as error:
-        raise OutputError(output, error.strerror or str(error), "choose a folder that you may write to") from error
-    try:
-        yield output
-    except BaseException:
-        _clear(output)
-        if not existed:
-            output.rmdir()
-        raise
-
-
-def _may_replace(output: Path) -> bool:
-    if not output.is_dir():
-        return False
-    names = {entry.name for entry in output.iterdir()}
-    return not names or (_MARK in names and names <= _OWN)
-
-
-def _clear(output: Path) -> None:
-    for name in _OWN:
-        path = output / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        cause = error.strerror or str(error)
+        raise OutputError(output, cause, "choose a folder that you may write to") from error
