@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from cyclopts import CycloptsError, MissingArgumentError, UnusedCliTokensError
 
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None, tasks: Sequence[Task] = TASKS) -> in
     except Dose3DError as error:
         return _say_error(err, str(error), USER_ERROR)
     except (Cancelled, KeyboardInterrupt) as error:
-        err.say(str(error) or str(Cancelled()))
+        _tell(err, str(error) or str(Cancelled()))
         return CANCELLED
     except BrokenPipeError:  # the reader of our output has gone, for instance `dose3d --help | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -84,7 +84,7 @@ def _execute(request: Request, out: SafeStream, err: SafeStream, started: float)
         try:
             result = job.start().wait(hear)
         except BaseException as error:
-            with suppress(OSError):  # our reader may have gone
+            with suppress(OSError, OutputError):  # our reader may have gone, our disk be full
                 write_event(_error_event(error))
             if isinstance(error, Cancelled) and job.finished:
                 display.close()
@@ -107,13 +107,21 @@ def _event_writer(target: str | None, out: SafeStream) -> Iterator[Callable[[dic
     elif target == "-":
         yield lambda event: out.say(to_line(event))
     else:
-        with _new_file(target) as file:
-            yield lambda event: file.write(to_line(event) + "\n")
+        with _events_file(target):
+            file = Path(target).open("wb", buffering=0)  # noqa: SIM115 (its block must not stand in that of the errors)
+        with file:
+            yield lambda event: _append(file, target, to_line(event))
 
 
-def _new_file(path: str) -> TextIO:
+def _append(file: BinaryIO, path: str, line: str) -> None:
+    with _events_file(path):
+        file.write(line.encode("ascii") + b"\n")
+
+
+@contextmanager
+def _events_file(path: str) -> Iterator[None]:
     try:
-        return Path(path).open("w", encoding="ascii", buffering=1)
+        yield
     except OSError as error:
         raise OutputError(path, error.strerror or str(error), "choose another file for --json-events") from error
 
@@ -163,8 +171,13 @@ def _words(error: CycloptsError) -> str:
 
 
 def _say_error(err: SafeStream, text: str, code: int) -> int:
-    err.say("error: " + " ".join(text.split()))
+    _tell(err, "error: " + " ".join(text.split()))
     return code
+
+
+def _tell(err: SafeStream, line: str) -> None:
+    with suppress(OSError):  # nobody listens any more
+        err.say(line)
 
 
 def _say_cancelled_late(err: SafeStream, request: Request) -> int:

@@ -238,6 +238,17 @@ def test_events_in_a_file_end_with_the_error(dose3d, behaviour, kind):
     assert (events[-1]["event"], events[-1]["type"]) == ("error", kind)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_events_that_find_no_room_end_the_task(dose3d):
+    done = dose3d(*GOOD, "--steps", 1000, "--seconds", 0.05, "--json-events", "/dev/full", timeout=20)
+    assert_refused(done, "/dev/full: No space left on device; choose another file for --json-events")
+
+
+def test_nobody_listening_is_no_fault(dose3d):
+    command = f"{sys.executable} {TOY_CLI} toy rnu 2>&1 | true; exit 0"
+    assert subprocess.run(command, shell=True, capture_output=True, timeout=60).stderr == b""
+
+
 def test_bar_on_a_terminal(toy, tmp_path, monkeypatch):
     pty = pytest.importorskip("pty")
     monkeypatch.setenv("TERM", "xterm")
