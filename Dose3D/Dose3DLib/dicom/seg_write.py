@@ -257,6 +257,7 @@ def _derivation(image: ImageReference | None) -> list[Dataset]:
     if image.frame_number is not None:
         source.ReferencedFrameNumber = image.frame_number
     source.PurposeOfReferenceCodeSequence = [_code(*_SOURCE_PURPOSE)]
+    source.SpatialLocationsPreserved = "YES"
     item = Dataset()
     item.SourceImageSequence = [source]
     item.DerivationCodeSequence = [_code(*_DERIVATION)]
