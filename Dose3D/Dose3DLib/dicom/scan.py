@@ -17,6 +17,7 @@ from pydicom.tag import Tag
 
 from ..core.errors import InputError
 from ..core.progress import Progress
+from .values import text
 
 __all__ = ["Scan", "ScannedFile", "read_header", "scan"]
 
@@ -96,7 +97,7 @@ def read_header(path: Path) -> ScannedFile | str:
             if not _looks_like_dicom(start):
                 return "not DICOM"
             header = read_partial(handle, _stop, specific_tags=TAGS, force=True)
-            if not header.get("SeriesInstanceUID") or not header.get("SOPClassUID"):
+            if not text(header, "SeriesInstanceUID") or not text(header, "SOPClassUID"):
                 return "DICOM without series or class (damaged, or a DICOMDIR)"
             return ScannedFile(path, header, _is_complete(handle, header))
     except OSError:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from pydicom.datadict import dictionary_description, tag_for_keyword
+from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag, Tag
 
 from ..core.errors import InputError
 
@@ -16,6 +21,7 @@ __all__ = ["LARGEST_SANE_VALUE", "number", "numbers", "required_numbers", "tag_n
 LARGEST_SANE_VALUE = 1e6
 """Coordinates (mm), slopes and intercepts beyond this are damage, not data."""
 
+ASCII = frozenset({"CS", "DS", "IS", "UI"})
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 EXPORT_AGAIN = "export the series again from its source"
 
@@ -29,13 +35,35 @@ def tag_name(keyword: str) -> str:
 def text(dataset: Dataset, keyword: str) -> str:
     """The value as one line without padding; "" when absent, empty or unreadable (texts never decide geometry)."""
     try:
-        value = dataset.get(keyword)
+        value = _parts(dataset, keyword)
     except Exception:  # pydicom raises all kinds on damaged values
         return ""
-    if value is None:
-        return ""
-    parts = value if isinstance(value, list | tuple) or type(value).__name__ == "MultiValue" else [value]
-    return "\\".join(CONTROL_CHARACTERS.sub(" ", str(part)).strip() for part in parts)
+    return "\\".join(CONTROL_CHARACTERS.sub(" ", str(part)).strip() for part in value)
+
+
+@cache
+def _tag(keyword: str) -> tuple[BaseTag, bool]:
+    """Tag, and whether its value is ASCII in the file."""
+    tag = Tag(keyword)
+    return tag, dictionary_VR(tag) in ASCII
+
+
+def _parts(dataset: Dataset, keyword: str) -> list[Any]:
+    """Values of an attribute, [] when absent or empty; numbers and codes in text are split here.
+
+    pydicom's own conversion of each decimal string costs more than all the rest of reading a header.
+    """
+    tag, is_ascii = _tag(keyword)
+    if tag not in dataset:
+        return []
+    raw = dataset.get_item(tag)
+    if is_ascii and isinstance(raw, RawDataElement):
+        value = (raw.value or b"").rstrip(b" \0").decode("ascii", errors="replace")
+        return value.split("\\") if value else []
+    value = dataset[tag].value
+    if isinstance(value, MultiValue | list | tuple):
+        return list(value)
+    return [] if value is None or value in ("", b"") else [value]
 
 
 def numbers(dataset: Dataset, keyword: str, count: int, file: Path) -> tuple[float, ...] | None:
@@ -47,13 +75,11 @@ def numbers(dataset: Dataset, keyword: str, count: int, file: Path) -> tuple[flo
         another count, not a number, NaN, infinite or beyond `LARGEST_SANE_VALUE`.
     """
     try:
-        value = dataset.get(keyword)
-        if value is None or value == "" or (hasattr(value, "__len__") and len(value) == 0):
-            return None
-        parts = value if hasattr(value, "__iter__") and not isinstance(value, str | bytes) else [value]
-        found = tuple(float(part) for part in parts)
+        found = tuple(float(part) for part in _parts(dataset, keyword))
     except Exception as error:  # pydicom raises all kinds on damaged values
         raise InputError(file, f"{tag_name(keyword)} is not a number", EXPORT_AGAIN) from error
+    if not found:
+        return None
     if len(found) != count:
         raise InputError(file, f"{tag_name(keyword)} has {len(found)} values instead of {count}", EXPORT_AGAIN)
     if not all(math.isfinite(v) and abs(v) <= LARGEST_SANE_VALUE for v in found):

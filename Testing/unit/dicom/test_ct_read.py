@@ -452,14 +452,14 @@ def test_slice_of_another_vendor(shared_data, tmp_path):
 
 
 def test_headers_are_read_fast(tmp_path):
-    """186 slices take about 0.1 s here; the bound leaves room for slow machines and other work."""
+    """186 slices take about 0.15 s of processor time here; the bound leaves room for slow machines."""
     array = np.zeros((186, 8, 8), np.int16) - 1000
     cb.write_series(tmp_path, array, names=lambda k: f"{k}.dcm")
     best = min(timed(lambda: read_ct_reference(tmp_path)) for _ in range(3))
-    assert best < 1.5
+    assert best < 0.8
 
 
 def timed(function) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     function()
-    return time.perf_counter() - start
+    return time.process_time() - start
