@@ -15,7 +15,7 @@ __all__ = ["DIRECTION_TOLERANCE", "SAME_PLACE_MM", "SLICE_POSITION_TOLERANCE_MM"
 
 SLICE_POSITION_TOLERANCE_MM = 0.1
 """Scanners round positions to 0.1 mm and tables jitter; within this of the even grid a slice is where it should be.
-Thin slices: a tenth of their distance, so that the tolerance never hides a missing slice."""
+Thin slices: a fifth of their distance, so that the tolerance never hides a missing slice."""
 SAME_PLACE_MM = 0.01
 """Two slices closer than this along the normal are at the same position."""
 DIRECTION_TOLERANCE = 1e-4
@@ -114,7 +114,7 @@ def _place(frame: Frame) -> str:
 
 
 def _tolerance(distance: float) -> float:
-    return min(SLICE_POSITION_TOLERANCE_MM, 0.1 * distance)
+    return min(SLICE_POSITION_TOLERANCE_MM, 0.2 * distance)
 
 
 def _check_sideways(frames: list[Frame], places: np.ndarray, depths: np.ndarray) -> None:

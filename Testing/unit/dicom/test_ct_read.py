@@ -294,6 +294,48 @@ def test_pydicoms_own_files_decode(tmp_path):
         assert volume.grid.slice_distance_mm == pytest.approx(5)
 
 
+@pytest.mark.parametrize("name", ["693_J2KI.dcm", "J2K_pixelrep_mismatch.dcm"])
+def test_jpeg_2000_of_other_software(tmp_path, name):
+    """Slices of real CTs: 14 bits lossy; 13 bits whose header contradicts the code stream in the sign."""
+    dataset = pydicom.dcmread(get_testdata_file(name))
+    truth = dataset.pixel_array * int(dataset.RescaleSlope) + int(dataset.RescaleIntercept)
+    padding = dataset.get("PixelPaddingValue")
+    for n in range(2):
+        dataset.ImagePositionPatient[2] += 5
+        dataset.SOPInstanceUID = generate_uid()
+        dataset.save_as(tmp_path / f"{n}.dcm")
+    array = read_ct(tmp_path).volume.array[0]
+    kept = np.ones(array.shape, bool) if padding is None else dataset.pixel_array != padding
+    assert kept.any()
+    assert np.array_equal(array[kept], truth[kept])
+    assert (array[~kept] == -1024).all()
+
+
+def test_jpeg_baseline(tmp_path):
+    """Eight bits of a lossy JPEG, in CT Image Storage as some archives make it."""
+    array = cb.phantom_hu((2, 32, 32))
+    window = lambda k: (10.0, -1000.0)  # noqa: E731 - 8 bits hold steps of 10 HU
+    overrides = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}
+    paths = cb.write_series(tmp_path / "raw", array, rescale=window, LossyImageCompression="01", **overrides)
+    exact = read_ct(tmp_path / "raw").volume.array
+    assert np.abs(exact - array).max() <= 5
+    jpeg_by_gdcm_or_dcmtk(paths, tmp_path / "jpeg", "1.2.840.10008.1.2.4.50")
+    series = read_ct(tmp_path / "jpeg")
+    judged = np.stack([pydicom.dcmread(tmp_path / "jpeg" / path.name).pixel_array for path in paths])
+    assert np.array_equal(series.volume.array, judged.astype(np.int16) * 10 - 1000)
+    assert "the CT was compressed with loss" in series.reference.notes
+
+
+def test_enhanced_ct_in_several_files_of_a_series(tmp_path):
+    array, places = cb.phantom_hu(), cb.positions(6)
+    common = {"SeriesInstanceUID": generate_uid(), "FrameOfReferenceUID": generate_uid()}
+    cb.write_enhanced(tmp_path / "b.dcm", array[:2], places=places[:2], **common)
+    cb.write_enhanced(tmp_path / "a.dcm", array[2:], places=places[2:], **common)
+    series = read_ct(tmp_path)
+    assert np.array_equal(series.volume.array, array)
+    assert len({s.sop_instance_uid for s in series.reference.slices}) == 2
+
+
 def test_unicode_path_and_tree(tmp_path):
     folder = tmp_path / "Prüfung ä 日本 mit Leerzeichen"
     array = cb.phantom_hu()
@@ -397,6 +439,8 @@ def test_progress_and_cancel(tmp_path):
     events = []
     read_ct(tmp_path, progress=Progress(events.append))
     assert any("decoding slice 3 of 6" in event.get("message", "") for event in events)
+    fractions = [event["fraction"] for event in events if event["event"] == "progress"]
+    assert fractions == sorted(fractions)
     asked = iter(range(100))
     with pytest.raises(Cancelled):
         read_ct(tmp_path, progress=Progress(cancelled=lambda: next(asked) > 3))
