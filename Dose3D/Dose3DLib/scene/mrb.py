@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.errors import OutputError, ResourceError
 from ..geometry.grid import Grid, Volume
-from ..geometry.structure import StructureSet
+from ..geometry.structure import Structure, StructureSet
 from .frame import LPS_TO_RAS
 from .nodes import ScenePatient, add_patient, add_segmentation, add_volume, show_volume
 
@@ -45,7 +45,7 @@ def write_scene(path: Path, volume: Volume, structures: StructureSet, patient: S
     image = add_volume(scene, volume, name)
     segmentation = add_segmentation(scene, structures, "Structures", image)
     add_patient(scene, patient, [image, segmentation])
-    _add_views(scene, volume.grid)
+    _add_views(scene, structures)
     show_volume(scene, image)
     _ask_for_surfaces(segmentation)
     _store_as(image, "CT.nrrd")
@@ -104,20 +104,28 @@ def _slicer() -> Any:
     return slicer
 
 
-def _add_views(scene: Any, grid: Grid) -> None:
-    """Four-up layout, slice views through the middle of the image, and the composites that carry the background."""
+def _add_views(scene: Any, structures: StructureSet) -> None:
+    """Four-up layout; slice views that hold the body and cut through the middle of the organs; a 3-D view of these."""
     import slicer
 
-    corners = grid.corners_mm() @ LPS_TO_RAS[:3, :3]
-    low, high = corners.min(axis=0), corners.max(axis=0)
     layouts = slicer.vtkMRMLLayoutLogic()
     layouts.SetMRMLScene(scene)
     layouts.GetLayoutNode().SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
-    size = high - low
-    _add_slice_view(scene, "Red", "Axial", (low + high) / 2, max(size[0], size[1]))
-    _add_slice_view(scene, "Yellow", "Sagittal", (low + high) / 2, max(size[1], size[2]))
-    _add_slice_view(scene, "Green", "Coronal", (low + high) / 2, max(size[0], size[2]))
-    _add_3d_view(scene, (low + high) / 2, float(np.linalg.norm(size)))
+    low, high = _box_ras(structures.grid, list(structures))
+    organs = [s for s in structures if s.interpreted_type != "EXTERNAL"]
+    inner_low, inner_high = _box_ras(structures.grid, organs)
+    for name, orientation, across in (("Red", "Axial", 2), ("Yellow", "Sagittal", 0), ("Green", "Coronal", 1)):
+        center = (low + high) / 2
+        center[across] = (inner_low[across] + inner_high[across]) / 2
+        _add_slice_view(scene, name, orientation, center, float(np.delete(high - low, across).max()))
+    _add_3d_view(scene, (inner_low + inner_high) / 2, float(np.linalg.norm(inner_high - inner_low)))
+
+
+def _box_ras(grid: Grid, structures: list[Structure]) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest RAS millimetres of some structures, of the whole grid when none has a voxel."""
+    grids = [grid.crop(s.mask.offset, s.mask.block.shape) for s in structures if not s.mask.is_empty] or [grid]
+    corners = np.concatenate([g.corners_mm() for g in grids]) @ LPS_TO_RAS[:3, :3]
+    return corners.min(axis=0), corners.max(axis=0)
 
 
 def _add_slice_view(scene: Any, name: str, orientation: str, center_ras: np.ndarray, width_mm: float) -> None:
@@ -128,7 +136,8 @@ def _add_slice_view(scene: Any, name: str, orientation: str, center_ras: np.ndar
     view.SetLayoutLabel(name[0])
     getattr(view, f"SetOrientationTo{orientation}")()
     view.SetDimensions(_VIEW_PIXELS, _VIEW_PIXELS, 1)
-    view.SetFieldOfView(1.05 * width_mm, 1.05 * width_mm, 1.0)
+    width_mm = 1.1 * max(width_mm, 1.0)
+    view.SetFieldOfView(width_mm, width_mm, 1.0)
     view.JumpSliceByCentering(*center_ras)
 
 
@@ -140,7 +149,7 @@ def _add_3d_view(scene: Any, center_ras: np.ndarray, diagonal_mm: float) -> None
     camera = _singleton(scene, "vtkMRMLCameraNode", "1")
     camera.SetLayoutName("1")
     camera.SetFocalPoint(*center_ras)
-    camera.SetPosition(*(center_ras + [0.0, 1.8 * diagonal_mm, 0.0]))
+    camera.SetPosition(*(center_ras + [0.0, 2.4 * max(diagonal_mm, 1.0), 0.0]))
     camera.SetViewUp(0.0, 0.0, 1.0)
 
 

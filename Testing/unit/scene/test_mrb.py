@@ -86,6 +86,8 @@ def dump(path, stem):
         "name": volume.GetName(), "world": world(volume, matrix), "segments": segments, "parents": parents,
         "window": [volume.GetDisplayNode().GetWindow(), volume.GetDisplayNode().GetLevel()],
         "background": [c.GetBackgroundVolumeID() == volume.GetID() for c in composites],
+        "red": [scene.GetNodeByID("vtkMRMLSliceNodeRed").GetSliceToRAS().GetElement(r, 3) for r in range(3)],
+        "wide": scene.GetNodeByID("vtkMRMLSliceNodeRed").GetFieldOfView()[0],
         "active": scene.GetFirstNodeByClass("vtkMRMLSelectionNode").GetActiveVolumeID() == volume.GetID(),
         "reference": node.GetNodeReferenceID("referenceImageGeometryRef") == volume.GetID(),
         "geometry": node.GetSegmentation().GetConversionParameter("Reference image geometry"),
@@ -161,6 +163,17 @@ def test_slicer_shows_it_at_once(read_back):
     assert facts["window"] == [400, 40]
     assert facts["background"] == [True, True, True]
     assert facts["active"]
+
+
+@needs_slicer
+def test_the_axial_view_cuts_the_organs_and_holds_the_body(read_back):
+    _, volume, structures, facts, _ = read_back
+    k, j, i = np.nonzero(structures["BODY"].mask.to_array())
+    body = volume.grid.to_lps(np.stack([i, j, k], axis=-1)) * [-1, -1, 1]
+    organs = [np.argwhere(s.mask.to_array())[:, ::-1] for s in list(structures)[1:4]]
+    heights = volume.grid.to_lps(np.concatenate(organs))[:, 2]
+    assert facts["red"][2] == pytest.approx((heights.min() + heights.max()) / 2, abs=2.0)
+    assert (np.abs(body[:, :2] - facts["red"][:2]) < facts["wide"] / 2).all()
 
 
 @needs_slicer
