@@ -72,6 +72,7 @@ def frames_of(file: ScannedFile) -> list[Frame]:
     """
     if not file.complete:
         raise InputError(file.path, "the file is cut short (pixels incomplete)", "copy or export the series again")
+    _check_pixel_format(file)
     if text(file.header, "SOPClassUID") in ENHANCED_CLASSES:
         return _enhanced_frames(file)
     if (number(file.header, "NumberOfFrames", file.path) or 1) > 1:
@@ -79,6 +80,22 @@ def frames_of(file: ScannedFile) -> list[Frame]:
             file.path, "several frames in one CT Image have no positions", "export as single slices or as Enhanced CT"
         )
     return [_frame(file, None, [file.header])]
+
+
+def _check_pixel_format(file: ScannedFile) -> None:
+    """Native decoders trust these numbers; wrong ones can end the whole process."""
+    header, path = file.header, file.path
+    allocated = required_numbers(header, "BitsAllocated", 1, path)[0]
+    stored = number(header, "BitsStored", path, allocated)
+    high = number(header, "HighBit", path, stored - 1)
+    if allocated not in (8, 16, 32) or not 0 < stored <= allocated or not stored - 1 <= high < allocated:
+        cause = f"pixels of {stored:g} bits up to bit {high:g} in {allocated:g} bits are absurd"
+        raise InputError(path, cause, EXPORT_AGAIN)
+    if number(header, "PixelRepresentation", path, 0) not in (0, 1):
+        raise InputError(path, "Pixel Representation (0028,0103) is neither 0 nor 1", EXPORT_AGAIN)
+    samples = number(header, "SamplesPerPixel", path, 1)
+    if samples != 1:
+        raise InputError(path, f"it is a colour image ({samples:g} samples a pixel)", "export the CT itself")
 
 
 def _enhanced_frames(file: ScannedFile) -> list[Frame]:

@@ -16,8 +16,14 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.pixels import iter_pixels, pixel_array
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.pixels import get_decoder, iter_pixels, pixel_array
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+)
 
 from ..core.errors import Dose3DError, InputError, ResourceError
 from ..core.progress import Progress
@@ -125,17 +131,26 @@ def _stored_slice(frame: Frame) -> np.ndarray:
     try:
         dataset = pydicom.dcmread(frame.path, force=True)
         ensure_transfer_syntax(dataset)
-        return _clean(pixel_array(dataset, raw=True), frame)
+        plugin = _plugin(dataset.file_meta.TransferSyntaxUID)
+        return _clean(pixel_array(dataset, raw=True, decoding_plugin=plugin), frame)
     except Dose3DError:
         raise
     except Exception as error:  # decoders raise all kinds on damaged pixels
         raise _undecodable(frame, error) from error
 
 
+def _plugin(syntax: str) -> str:
+    """The decoder that refuses damaged data best; GDCM can end the whole process. "" leaves the choice to pydicom."""
+    wanted = "pyjpegls" if syntax in JPEGLSTransferSyntaxes else "pylibjpeg"
+    choosable = syntax in JPEGLSTransferSyntaxes + JPEG2000TransferSyntaxes
+    return wanted if choosable and wanted in get_decoder(syntax).available_plugins else ""
+
+
 def _stored_frames(frames: list[Frame]) -> Iterator[np.ndarray]:
     """Frames of one enhanced file, one at a time from disk."""
     indices = [frame.frame_number - 1 for frame in frames]
-    arrays = iter_pixels(frames[0].path, raw=True, indices=indices)
+    plugin = _plugin(transfer_syntax_of(frames[0].file.header))
+    arrays = iter_pixels(frames[0].path, raw=True, indices=indices, decoding_plugin=plugin)
     for frame in frames:
         try:
             array = next(arrays)
@@ -178,7 +193,7 @@ def _clean(array: np.ndarray, frame: Frame) -> np.ndarray:
     allocated = array.dtype.itemsize * 8
     stored = int(number(header, "BitsStored", path, allocated))
     high = int(number(header, "HighBit", path, stored - 1))
-    if array.dtype.kind not in "iu" or not (0 < stored < allocated and stored - 1 <= high < allocated):
+    if array.dtype.kind not in "iu" or stored >= allocated or high >= allocated:
         return array
     return (array << (allocated - 1 - high)) >> (allocated - stored)
 

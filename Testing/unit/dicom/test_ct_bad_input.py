@@ -184,13 +184,16 @@ def test_slice_of_other_size(tmp_path):
         ({"ImageOrientationPatient": ["1", "0", "0", "1", "0", "0"]}, "not two unit vectors at right angles"),
         ({"RescaleSlope": "0"}, "Rescale Slope is 0"),
         ({"NumberOfFrames": "3"}, "several frames in one CT Image have no positions"),
+        ({"BitsAllocated": None}, "Bits Allocated (0028,0100) is missing"),
+        ({"BitsStored": 17}, "pixels of 17 bits up to bit 15 in 16 bits are absurd"),
+        ({"HighBit": 40}, "absurd"),
+        ({"PixelRepresentation": 7}, "neither 0 nor 1"),
         ({"SOPInstanceUID": None}, "SOP Instance UID (0008,0018) is missing"),
     ],
 )
 def test_missing_or_absurd_geometry(tmp_path, values, part):
     paths = cb.write_series(tmp_path, change=_change_slice(2, **values))
-    line = refused(tmp_path, part, "export", what=paths[2].name)
-    assert line.count(paths[2].name) >= 1
+    refused(tmp_path, part, "export", what=paths[2].name)
 
 
 @pytest.mark.parametrize("bad", [b"NaN ", b"inf ", b"abc "])
@@ -246,7 +249,7 @@ def test_colour_images(tmp_path):
         dataset.PixelData = dataset.PixelData * 3
 
     cb.write_series(tmp_path, change=colour, PixelRepresentation=0, rescale=lambda k: (1.0, -1024.0))
-    refused(tmp_path, "its pixels have shape", pixels=True)
+    refused(tmp_path, "it is a colour image (3 samples a pixel)", "export the CT itself")
 
 
 def test_enhanced_without_frame_positions(tmp_path):
