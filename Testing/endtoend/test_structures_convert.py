@@ -278,6 +278,30 @@ def test_nnunet_label_map_becomes_seg(tmp_path, series):
     same_points(judge_seg(tmp_path / "out.dcm"), points_of(chosen))
 
 
+@pytest.mark.slow
+def test_a_real_patient_keeps_25_structures(tmp_path, series, shared_data):
+    """27 masks of a clinic (2 empty here) on 60 slices of 512 x 512, through every form that keeps overlaps."""
+    folder = shared_data / "dicom_onko_hn"
+    grid = read_ct_reference(folder / "ct").grid
+    packed = np.load(folder / "masks_27.npz")
+    count = int(np.prod(grid.shape))
+    arrays = {name: np.unpackbits(packed[name], count=count).reshape(grid.shape) for name in packed.files}
+    chosen = StructureSet(grid, tuple(Structure(name, Mask.from_array(a, grid)) for name, a in arrays.items()))
+    write_masks(chosen, tmp_path / "masks")
+    source = tmp_path
+    for form in ("RTSTRUCT", "SEG", "seg.nrrd", "masks"):
+        result = convert(source, tmp_path / FORMS[form], form, ct=folder / "ct")
+        source = tmp_path / FORMS[form]
+        if form == "RTSTRUCT":
+            assert result.warnings == ("not found (empty, left out): Ant Avoid, mid line structures",)
+        if source.suffix == ".dcm":
+            assert dciodvfy_errors(source) == []
+    for file in (source / "masks").iterdir():
+        image = nibabel.load(file)
+        np.testing.assert_array_equal(np.asarray(image.dataobj).T, arrays[file.name.removesuffix(".nii.gz")])
+    assert len(list((source / "masks").iterdir())) == 25
+
+
 def bad_cases(folder: Path, ct: Path) -> dict[str, tuple[dict, str]]:
     """What is typed, and the cause that must be said."""
     grid = read_ct_reference(ct).grid
@@ -321,6 +345,14 @@ def bad_cases(folder: Path, ct: Path) -> dict[str, tuple[dict, str]]:
         "name table": (
             {"structures": seg, "output": folder / "out", "name_table": folder / "cord.csv"},
             "--name-table",
+        ),
+        "no grid to go to": (
+            {"structures": seg, "output": folder / "out", "resample": True},
+            "--resample: is about",
+        ),
+        "series of an image": (
+            {"structures": seg, "output": folder / "out", "ct": folder / "bare.nii.gz", "series": "1.2"},
+            "--series: chooses among DICOM series",
         ),
         "no names": (bare, "labels without names"),
         "absent label": ({**bare, "names": folder / "other.csv"}, "without a name: 1"),

@@ -58,10 +58,12 @@ TISSUE = Code("85756007", "SCT", "Tissue")
 _SIDES = {"l": ("L", Code("7771000", "SCT", "Left")), "r": ("R", Code("24028007", "SCT", "Right"))}
 _SIDE_WORDS = {"l": "l", "lt": "l", "left": "l", "links": "l", "r": "r", "rt": "r", "right": "r", "rechts": "r"}
 _TARGET = re.compile(
-    r"[zx_]*(gtv|ctv|itv|ptv)[pnsvb]{0,2}"
-    r"([\s\d_.,!^+\-]|low|mid|intermediate|high|eval|opt|boost|total|prim(ary)?|nod(al|es?)?|c?gy|[lr](?![a-z])|left|right)*",
-    re.IGNORECASE,
+    r"[zx_]*(gtv|ctv|itv|ptv)(?!(?!nod|prim|high|low|mid|inter|boost|eval|total|left|right)[a-z]{4}).*", re.IGNORECASE
 )
+_NO_TARGET = re.compile(
+    r"ring|avoid|shell|minus|prv|wall|margin|air|skin|outside|opti|[+-]\s*[\d.]+\s*[cm]m", re.IGNORECASE
+)
+"""Clinics name targets freely (PTV_70cf, CTVp 54 Gy); what is derived from one for planning is none."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class Nomenclature:
         entry = self._by_key.get(_key(name))
         if entry is None and self._base is not None:
             return self._base.lookup(name)
-        if entry is None and (match := _TARGET.fullmatch(name.strip())):
+        match = _TARGET.fullmatch(name.strip())
+        if entry is None and match and not _NO_TARGET.search(name):
             target = self._by_key.get(match.group(1).lower())
             return replace(target, name=name.strip(), aliases=()) if target else None
         return entry

@@ -66,7 +66,9 @@ def read_names(path: str | Path) -> list[Label]:
         rows = list(_from_json(text) if path.suffix.lower() == ".json" else _from_lines(text))
         _check(rows)
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(path, f"is not a table of label names ({error})", "see the page on label maps") from error
+        raise InputError(
+            path, f"is not a table of label names ({error})", "docs/structures.md shows the forms"
+        ) from error
     return [label for label in rows if label.values != (0,)]
 
 

@@ -150,6 +150,9 @@ def _check_settings(settings: Settings, source: Form, target: Form) -> None:
         raise InputError("--engine", "rt-utils reads and writes RTSTRUCT only", "leave it out")
     if settings.name_table and not settings.standard_names:
         raise InputError("--name-table", "serves --standard-names", "add --standard-names or leave it out")
+    if settings.ct is None and (settings.series or settings.resample):
+        flag = "--series" if settings.series else "--resample"
+        raise InputError(flag, "is about a CT, and none is given", "add --ct or leave it out")
     dicom = [form for form in (source, target) if form in _DICOM_FORMS]
     if dicom and settings.ct is None:
         raise InputError("--ct", f"is missing, and {dicom[0]} needs the CT it belongs to", "give the folder of the CT")
@@ -164,6 +167,8 @@ def _read_ct(settings: Settings, source: Form, target: Form) -> _Ct:
     if not path.exists():
         raise InputError(path, "does not exist", "give the CT's folder or image file")
     if path.is_file() and image_suffix(path):
+        if settings.series:
+            raise InputError("--series", "chooses among DICOM series, and the CT is an image file", "leave it out")
         for form in (source, target):
             if form in _DICOM_FORMS:
                 raise InputError(path, f"is an image file, and {form} needs the CT as DICOM", "give the DICOM folder")

@@ -111,7 +111,10 @@ def test_the_issue_organs_are_known():
     assert lookup("PTV70").interpreted_type == "PTV"
     assert lookup("CTVp_54").interpreted_type == "CTV"
     assert lookup("Parotid_L").modifier.meaning == "Left"
-    assert lookup("PTV ring") is None
+    assert lookup("PTV_70cf").interpreted_type == lookup("PTVnodes 54 Gy").interpreted_type == "PTV"
+    assert lookup("GTV_n_CF").interpreted_type == "GTV"
+    for name in ("PTV ring", "PTV_70 +0.5cm", "CTV minus air", "PTVision", "SPTV 56"):
+        assert lookup(name) is None, name
 
 
 def test_colors_are_stable_and_distinct():
