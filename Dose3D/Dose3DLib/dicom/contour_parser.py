@@ -177,11 +177,13 @@ class _Walker:
 
     def values(self, start: int, end: int) -> dict[int, tuple[int, int]]:
         """Start and length of the value of each element of an item."""
-        found = {}
+        found, element = {}, self.element
         while start < end:
-            tag, value, length = self.element(start)
+            tag, value, length = element(start)
             found[tag] = value, length
-            start = self.end(value, length)
+            start = value + length if length != _UNDEFINED else self.end(value, length)
+        if start != end or end > len(self.data):
+            raise _Unusual
         return found
 
     def text(self, found: dict[int, tuple[int, int]], tag: int) -> str:

@@ -55,9 +55,9 @@ def test_no_number_becomes_nan(text):
 
 
 def test_empty_parts_keep_their_place():
-    values, ends = decode_decimals([b"", b"1\\\\2\\", b"  ", b"5 "])
-    assert ends.tolist() == [0, 4, 4, 5]
-    assert np.isnan(values).tolist() == [False, True, False, True, False]
+    values, ends = decode_decimals([b"", b"1\\\\2\\", b"  ", b"5 ", b"6\\"])
+    assert ends.tolist() == [0, 4, 4, 5, 7]
+    assert np.isnan(values).tolist() == [False, True, False, True, False, False, True]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e11])
