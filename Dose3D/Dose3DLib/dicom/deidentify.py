@@ -117,7 +117,17 @@ def deidentify_file(source: Path, target: Path, options: DeidentifyOptions) -> N
         raise InputError(source, "the file cannot be read as DICOM", "name a DICOM file") from error
     clean = deidentify(dataset, options)
     with atomic_output(target) as draft:
+        _save(clean, draft, source)
+
+
+def _save(clean: Dataset, draft: Path, source: Path) -> None:
+    try:
         clean.save_as(draft, enforce_file_format=True)
+    except OSError:
+        raise
+    except Exception as error:  # pydicom raises all kinds on values that it cannot write
+        cause = f"its attributes cannot be written again ({' '.join(str(error).split())[:200]})"
+        raise InputError(source, cause, "leave this file out") from error
 
 
 def deidentify(dataset: Dataset, options: DeidentifyOptions) -> Dataset:

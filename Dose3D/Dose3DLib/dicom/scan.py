@@ -70,6 +70,7 @@ def scan(root: Path, progress: Progress | None = None, recursive: bool = True) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for n, path in enumerate(paths):
+            progress.check()
             if n % 16 == 0:
                 progress.report(n / len(paths), f"reading headers, {n} of {len(paths)} files")
             scanned = read_header(path)

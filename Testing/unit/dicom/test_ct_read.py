@@ -412,6 +412,17 @@ def test_resampling_fills_a_missing_slice_linearly(tmp_path):
     assert any("1 of 6 interpolated" in note for note in series.reference.notes)
 
 
+def test_resampling_of_a_tilted_stack(tmp_path):
+    array, places = cb.phantom_hu(), cb.positions(6, GANTRY, step=(0.0, 0.0, 3.0))
+    paths = cb.write_series(tmp_path, array, orientation=GANTRY, places=places)
+    whole = read_ct(tmp_path).volume
+    paths[2].unlink()
+    series = read_ct(tmp_path, resample_slices=True)
+    assert series.volume.grid.same_as(whole.grid)
+    for k in (0, 1, 3, 4, 5):
+        assert np.array_equal(series.volume.array[k], array[k])
+
+
 def test_resampling_of_two_zones(tmp_path):
     """2 mm slices go over into 5 mm ones; a ramp along z stays it, but slices snap by up to 0.1 mm."""
     z = np.array([0, 2, 4, 6, 8, 13, 18, 23.0])

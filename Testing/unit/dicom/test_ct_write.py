@@ -11,7 +11,11 @@ from Dose3DLib.core.errors import Cancelled, InputError, OutputError
 from Dose3DLib.core.progress import Progress
 from Dose3DLib.dicom.ct import read_ct, read_ct_reference
 from Dose3DLib.dicom.ct_write import PatientAttributes, write_ct
+from Dose3DLib.dicom.rtstruct import read_rtstruct
+from Dose3DLib.dicom.rtstruct_write import write_rtstruct
 from Dose3DLib.geometry.grid import Grid, Volume
+from Dose3DLib.geometry.mask import Mask
+from Dose3DLib.geometry.structure import Structure, StructureSet
 
 
 def turned(sheared: bool = False, left_handed: bool = False) -> np.ndarray:
@@ -79,6 +83,22 @@ def test_left_handed_volumes_keep_their_order_in_the_reference(tmp_path):
     assert reference.grid is volume.grid
     assert np.array_equal(series.volume.array, volume.array[::-1])
     assert series.reference.slices == reference.slices[::-1]
+
+
+@pytest.mark.parametrize("flip", [0, 2], ids=["columns run to the right", "slices run down"])
+def test_structures_drawn_on_a_left_handed_volume(tmp_path, flip):
+    """As NIfTI files often are: what is written for them lies right on the series, too."""
+    affine = np.diag([1.0, 1.5, 2.0, 1.0])
+    affine[flip, flip] *= -1
+    grid = Grid((7, 30, 40), affine)
+    reference = write_ct(Volume(noise(), grid), tmp_path / "ct")
+    marked = np.zeros(grid.shape, bool)
+    marked[2:4, 5:20, 6:30] = True
+    marked[3, 10:12, 9:14] = False
+    drawn = StructureSet(grid, (Structure("Brain", Mask.from_array(marked, grid)),))
+    write_rtstruct(drawn, reference, tmp_path / "rs.dcm")
+    found = read_rtstruct(tmp_path / "rs.dcm", read_ct_reference(tmp_path / "ct"))
+    assert np.array_equal(found["Brain"].mask.to_array(), marked[::-1])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import highdicom
 import numpy as np
@@ -13,6 +14,8 @@ from builders.dciodvfy import dciodvfy_errors
 from Dose3DLib.core.errors import InputError, OutputError
 from Dose3DLib.dicom.ct import read_ct
 from Dose3DLib.dicom.deidentify import DeidentifyOptions, deidentify, deidentify_file, new_uid
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
 from pydicom.datadict import DicomDictionary
 from pydicom.dataelem import DataElement
@@ -291,6 +294,22 @@ def test_segmentation_of_highdicom_stays_valid(tmp_path):
     clean = highdicom.seg.segread(tmp_path / "clean.dcm")
     assert np.array_equal(clean.pixel_array, segmentation.pixel_array)
     assert clean.SegmentSequence[0].SegmentLabel == "Segment 1"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(start=st.floats(0, 1), damage=st.binary(min_size=1, max_size=12), length=st.floats(0, 2))
+def test_damaged_files_are_cleaned_or_refused(tmp_path_factory, start, damage, length):
+    folder = tmp_path_factory.mktemp("damaged")
+    data = bytearray(Path(get_testdata_file("rtplan.dcm")).read_bytes())
+    position = int(start * (len(data) - len(damage)))
+    data[position : position + len(damage)] = damage
+    (folder / "in.dcm").write_bytes(data[: int(length * len(data))])
+    try:
+        deidentify_file(folder / "in.dcm", folder / "out.dcm", DeidentifyOptions(SALT))
+    except InputError:
+        assert not (folder / "out.dcm").exists()
+    else:
+        assert b"Last^First" not in (folder / "out.dcm").read_bytes()
 
 
 def test_refusals(tmp_path):
