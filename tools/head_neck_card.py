@@ -30,7 +30,7 @@ def metadata(
 ) -> dict[str, Any]:
     """`configs/metadata.json` after MONAI's metadata schema, and Dose3D's own part.
 
-    `facts` are of the run: `expected` (organ -> volume_cc), `patients`, `minutes`, `steps`, `seed`, `versions`.
+    `facts` are of the run: `expected` (see `plausibility.doubts`), `patients`, `minutes`, `steps`, `seed`, `versions`.
     """
     low, high = (round((hu - spec.center_hu) / spec.scale_hu, 2) for hu in spec.window_hu)
     image = {
@@ -75,8 +75,8 @@ def metadata(
 def card(organs: tuple[str, ...], spec: InputSpec, facts: dict[str, Any]) -> str:
     """The model card (`docs/README.md`)."""
     rows = "\n".join(
-        f"| {organ} | {facts['drawn'][organ]} | {facts['expected'][organ]['volume_cc'][0]:g} to "
-        f"{facts['expected'][organ]['volume_cc'][1]:g} |"
+        f"| {organ} | {facts['drawn'][organ]} | {facts['expected']['organs'][organ]['volume_cc'][0]:g} to "
+        f"{facts['expected']['organs'][organ]['volume_cc'][1]:g} |"
         for organ in organs
     )
     spacing = " x ".join(f"{s:g}" for s in spec.spacing_mm)
@@ -86,8 +86,8 @@ Seven organs at risk of the head and neck on CT. **Research use only; every cont
 
 A MONAI UNet on an axis-aligned grid of {spacing} mm (slice, row, column), one sigmoid an organ, trained from random
 weights by `tools/train_head_neck.py` on {facts["patients"]} OpenKBP training patients: {facts["steps"]} steps in
-{facts["minutes"]:g} minutes on one processor core, seed {facts["seed"]}. An organ that a clinic had not drawn is unknown
-in the loss, not background. Wrong labels that were left out were listed beforehand in `tools/openkbp.py`.
+{facts["minutes"]:g} minutes on one processor core, seed {facts["seed"]}. An organ that a clinic had not drawn is
+unknown in the loss, not background. Wrong labels that were left out were listed beforehand in `tools/openkbp.py`.
 
 | organ | drawn in (patients) | volumes that raise no warning, cm3 |
 |---|---|---|

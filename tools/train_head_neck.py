@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "Dose3D"), str(ROOT / "tools")]
@@ -124,7 +126,7 @@ def export(folder: Path, network, cases: list[TrainingCase], work: Path, minutes
         "numpy_version": np.__version__,
     }
     drawn = {organ: sum(int(case.known[n]) for case in trained) for n, organ in enumerate(ORGANS)}
-    facts = {"expected": expected_volumes(cases), "patients": len(trained), "minutes": minutes, "steps": steps}
+    facts = {"expected": expectations(network, cases), "patients": len(trained), "minutes": minutes, "steps": steps}
     facts |= {"seed": SEED, "versions": versions, "drawn": drawn}
     write_bundle(
         folder,
@@ -137,14 +139,46 @@ def export(folder: Path, network, cases: list[TrainingCase], work: Path, minutes
     )
 
 
-def expected_volumes(cases: list[TrainingCase]) -> dict[str, dict[str, list[float]]]:
-    """Organ -> half the smallest and one and a half of the largest volume of a training patient, cm3."""
+def expectations(network, cases: list[TrainingCase]) -> dict[str, Any]:
+    """What the clinics' masks and the network look like on OpenKBP's training patients, for `plausibility.doubts`.
+
+    Volumes: half the smallest to one and a half of the largest, cm3. Offsets between centres: the range plus 15 mm to
+    the sides and 40 mm along the body, since scans end anywhere. Confidence: two thirds of the smallest on the patients
+    that were held out of training.
+    """
     voxel_cc = float(np.prod(SPEC.spacing_mm)) / 1000
-    expected = {}
+    sure = confidences(network, cases[:HELD_OUT])
+    organs = {}
     for number, organ in enumerate(ORGANS):
         volumes = [case.voxels_of(number).size * voxel_cc for case in cases if case.known[number]]
-        expected[organ] = {"volume_cc": [round(0.5 * min(volumes), 1), round(1.5 * max(volumes), 1)]}
-    return expected
+        limits = [round(0.5 * min(volumes), 1), round(1.5 * max(volumes), 1)]
+        organs[organ] = {"volume_cc": limits, "confidence": round(min(sure[organ]) * 2 / 3, 3)}
+    margin, offsets = np.array([15.0, 15.0, 40.0]), {}
+    for a, b in combinations(range(len(ORGANS)), 2):
+        both = np.array([center(case, b) - center(case, a) for case in cases if case.known[a] and case.known[b]])
+        low, high = both.min(axis=0) - margin, both.max(axis=0) + margin
+        offsets[f"{ORGANS[a]} to {ORGANS[b]}"] = [low.round().tolist(), high.round().tolist()]
+    return {"organs": organs, "offsets_mm": offsets}
+
+
+def center(case: TrainingCase, organ: int) -> np.ndarray:
+    """Centre of an organ (L, P, S), mm, in the frame of the prepared case."""
+    index = np.array(np.unravel_index(case.voxels_of(organ), case.hu.shape)).mean(axis=1)
+    return (index * SPEC.spacing_mm)[::-1]
+
+
+def confidences(network, cases: list[TrainingCase]) -> dict[str, list[float]]:
+    """Edge confidence of each organ that was drawn and found."""
+    from Dose3DLib.segmentation.cleanup import boundary_confidence
+    from Dose3DLib.segmentation.inference import predict_logits
+
+    sure: dict[str, list[float]] = {organ: [] for organ in ORGANS}
+    for case in cases:
+        probability = 1 / (1 + np.exp(-predict_logits(network, case.hu.astype(np.float32), SPEC, PATCH)))
+        for number, organ in enumerate(ORGANS):
+            if case.known[number] and (probability[number] >= 0.5).any():
+                sure[organ].append(boundary_confidence(probability[number]))
+    return sure
 
 
 def show(event: dict) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..geometry.grid import Volume
-from ..geometry.structure import StructureSet
+from ..geometry.structure import Structure, StructureSet
 
 __all__ = ["doubts", "refuse_other_images"]
 
@@ -34,26 +34,65 @@ def refuse_other_images(volume: Volume, name: str) -> None:
         raise InputError(name, f"its values ({low:g} to {high:g}) hold nothing but air", "give a CT of a patient")
 
 
-def doubts(structures: StructureSet, expected: dict[str, dict[str, Any]], region: str) -> list[str]:
-    """Sentences about what was found, against the model's `expected` volumes (organ -> {"volume_cc": [low, high]}).
+def doubts(found: StructureSet, confidence: dict[str, float], expected: dict[str, Any], region: str) -> list[str]:
+    """Sentences about what was found, against what the model's training patients show.
 
-    Organs that are missing or far from every volume in the training data are named; when they are more than half,
-    the CT probably shows another part of the body than `region`.
+    Organs that are missing, of a size or at a place beyond all training patients, or that the network is unsure of, are
+    named; when they are more than half, the CT probably shows another part of the body than `region`.
+
+    Parameters
+    ----------
+    confidence:
+        organ -> 0..1 of `cleanup.boundary_confidence`.
+    expected:
+        the bundle's `organs` (organ -> `volume_cc` [low, high], `confidence` low) and `offsets_mm` ("A to B" -> [low,
+        high], each L, P, S: from the centre of A to that of B).
     """
-    missing = [organ for organ in expected if structures[organ].mask.is_empty]
-    odd = []
-    for organ, facts in expected.items():
-        low, high = facts["volume_cc"]
-        volume = structures[organ].mask.volume_cc
-        if organ not in missing and not low <= volume <= high:
-            odd.append(f"{organ} has {volume:.1f} cm3, in the training data {low:g} to {high:g}")
-    plausible = len(expected) - len(missing) - len(odd)
+    organs = [organ for organ in expected["organs"] if organ in found.names]
+    missing = [organ for organ in organs if found[organ].mask.is_empty]
+    centers = {organ: _center(found[organ]) for organ in organs if organ not in missing}
+    odd = {organ: _oddities(found[organ], confidence.get(organ, 0.0), expected, centers) for organ in centers}
+    plausible = sum(not reasons for reasons in odd.values())
     said = []
-    if plausible < _FEW * len(expected):
+    if plausible < _FEW * len(organs):
         said.append(
-            f"This CT does not look like {region}: only {plausible} of {len(expected)} organs are plausible. "
+            f"This CT does not look like {region}: only {plausible} of {len(organs)} organs are plausible. "
             "Do not trust the result."
         )
     if missing:
         said.append("Not found: " + ", ".join(missing) + ".")
-    return said + [f"{text}: look at it." for text in odd]
+    return said + [f"Look at {organ}: {', '.join(reasons)}." for organ, reasons in odd.items() if reasons]
+
+
+def _oddities(
+    structure: Structure, confidence: float, expected: dict[str, Any], centers: dict[str, np.ndarray]
+) -> list[str]:
+    facts, volume = expected["organs"][structure.name], structure.mask.volume_cc
+    low, high = facts["volume_cc"]
+    reasons = []
+    if not low <= volume <= high:
+        reasons.append(f"{volume:.1f} cm3 (training patients {low:g} to {high:g})")
+    if confidence < facts["confidence"]:
+        reasons.append("the network is unsure of its edge")
+    wrong, others = _misplaced(structure.name, expected["offsets_mm"], centers)
+    if others and 2 * wrong > others:
+        reasons.append("not where it should be beside the other organs")
+    return reasons
+
+
+def _misplaced(organ: str, offsets: dict[str, list[list[float]]], centers: dict[str, np.ndarray]) -> tuple[int, int]:
+    """To how many of the other organs its place is wrong, and how many there are."""
+    wrong = others = 0
+    for pair, (low, high) in offsets.items():
+        first, second = pair.split(" to ")
+        if organ in (first, second) and first in centers and second in centers:
+            others += 1
+            offset = centers[second] - centers[first]
+            wrong += bool((offset < low).any() or (offset > high).any())
+    return wrong, others
+
+
+def _center(structure: Structure) -> np.ndarray:
+    """LPS centre of mass, mm."""
+    mask = structure.mask
+    return mask.grid.to_lps((np.argwhere(mask.block).mean(axis=0) + mask.offset)[::-1])

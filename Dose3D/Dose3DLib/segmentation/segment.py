@@ -87,8 +87,8 @@ def segment(
         found, confidence = _organs(logits, image.grid, volume.grid, bundle, wanted, progress)
     with progress.stage("body", 1.0):
         structures = StructureSet(volume.grid, (*found, segment_body(volume)))
-    expected = {organ: facts for organ, facts in bundle.metadata["dose3d"]["expected"].items() if organ in wanted}
-    for sentence in doubts(structures, expected, bundle.metadata["dose3d"]["region"]):
+    known = bundle.metadata["dose3d"]
+    for sentence in doubts(structures, confidence, known["expected"], known["region"]):
         progress.warn(sentence)
     return Segmentation(structures, confidence, *used)
 

@@ -35,7 +35,11 @@ class KnownBundle:
 
     def __post_init__(self):
         spec = {"spacing_mm": [2.5, 3.0, 3.0], "window_hu": [-1000, 1400], "center_hu": -100.0, "scale_hu": 300.0}
-        expected = {"Brainstem": {"volume_cc": [5, 60]}, "Larynx": {"volume_cc": [1, 60]}}
+        organs = {
+            "Brainstem": {"volume_cc": [5, 60], "confidence": 0.2},
+            "Larynx": {"volume_cc": [1, 60], "confidence": 0.2},
+        }
+        expected = {"organs": organs, "offsets_mm": {}}
         self.metadata = {
             "dose3d": {"input": spec, "patch": [32, 32, 32], "expected": expected, "region": "a head-and-neck CT"}
         }
@@ -163,15 +167,52 @@ def test_images_that_are_no_ct_are_refused(low, high, why):
         refuse_other_images(Volume(array, grid), "head.nii.gz")
 
 
+def body_part(**places):
+    """Cubes of 8 cm3 at LPS places (mm); None: not found. Returns the set and what is expected of A, B and C."""
+    grid = Grid.axial((30, 30, 30), (10, 10, 10), (0, 0, 0))
+    structures = []
+    for name, place in places.items():
+        array = np.zeros(grid.shape, bool)
+        if place is not None:
+            i, j, k = (p // 10 for p in place)
+            array[k : k + 2, j : j + 2, i : i + 2] = True
+        structures.append(Structure(name, Mask.from_array(array, grid)))
+    organs = {name: {"volume_cc": [5, 9], "confidence": 0.3} for name in places}
+    offsets = {"A to B": [[40, -20, -20], [60, 20, 20]], "A to C": [[-20, 40, -20], [20, 60, 20]]}
+    offsets["B to C"] = [[-70, 30, -40], [-30, 70, 40]]
+    return StructureSet(grid, tuple(structures)), {"organs": organs, "offsets_mm": offsets}
+
+
+SURE = dict.fromkeys("ABC", 0.6)
+RIGHT = {"A": (50, 50, 50), "B": (100, 50, 50), "C": (50, 100, 50)}
+
+
+def test_what_looks_right_raises_no_doubt():
+    found, expected = body_part(**RIGHT)
+    assert doubts(found, SURE, expected, "a head-and-neck CT") == []
+
+
 def test_other_part_of_the_body_is_said():
-    grid = Grid.axial((10, 10, 10), (10, 10, 10), (0, 0, 0))
-    one = Mask.from_array(np.ones((2, 2, 2), bool), grid)
-    found = StructureSet(
-        grid, (Structure("A", Mask.empty(grid)), Structure("B", Mask.empty(grid)), Structure("C", one))
-    )
-    expected = {name: {"volume_cc": [5, 9]} for name in "ABC"}
-    said = doubts(found, expected, "a head-and-neck CT")
-    assert "only 1 of 3" in said[0]
-    assert said[1] == "Not found: A, B."
-    expected["C"] = {"volume_cc": [20, 30]}
-    assert "C has 8.0 cm3" in doubts(found, expected, "a head-and-neck CT")[2]
+    found, expected = body_part(A=(50, 50, 50), B=None, C=None)
+    said = doubts(found, SURE, expected, "a head-and-neck CT")
+    assert "does not look like a head-and-neck CT: only 1 of 3" in said[0]
+    assert said[1] == "Not found: B, C."
+
+
+def test_organ_of_odd_size_is_named():
+    found, expected = body_part(**RIGHT)
+    expected["organs"]["C"]["volume_cc"] = [20, 30]
+    assert doubts(found, SURE, expected, "a CT") == ["Look at C: 8.0 cm3 (training patients 20 to 30)."]
+
+
+def test_organ_at_an_odd_place_is_named():
+    found, expected = body_part(**{**RIGHT, "B": (200, 50, 50)})
+    said = doubts(found, SURE, expected, "a CT")
+    assert "Look at B: not where it should be beside the other organs." in said
+    assert len(said) == 1
+
+
+def test_unsure_organ_is_named():
+    found, expected = body_part(**RIGHT)
+    said = doubts(found, {**SURE, "A": 0.1}, expected, "a CT")
+    assert said == ["Look at A: the network is unsure of its edge."]
