@@ -190,7 +190,8 @@ def _store_as(node: Any, file_name: str) -> None:
 
 def _save(scene: Any, path: Path) -> None:
     """Save the bundle's folder and zip it without a second compression, which would only cost time."""
-    with TemporaryDirectory(dir=path.parent, prefix=".scene.") as room:
+    # Slicer's own writer refuses a folder that is not a full path.
+    with TemporaryDirectory(dir=path.parent.resolve(), prefix=".scene.") as room:
         folder = Path(room) / path.stem
         folder.mkdir()
         if not scene.SaveSceneToSlicerDataBundleDirectory(str(folder), None):

@@ -239,6 +239,14 @@ def test_float_and_replacing_and_no_leftovers(tmp_path):
 
 
 @needs_slicer
+def test_relative_path(tmp_path, monkeypatch):
+    """What `demo` and most users give; Slicer's own writer refuses it."""
+    monkeypatch.chdir(tmp_path)
+    mrb.write_scene(Path("scene.mrb"), *make_case(), PATIENT)
+    assert zipfile.is_zipfile(tmp_path / "scene.mrb")
+
+
+@needs_slicer
 def test_add_patient_moves_items_that_slicer_made_itself():
     import slicer
     from Dose3DLib.scene import nodes
