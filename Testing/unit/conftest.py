@@ -12,6 +12,12 @@ TOYS = Path(__file__).resolve().parents[1] / "toys"
 
 
 @pytest.fixture
+def crowd() -> float:
+    """How many busy programs share a processor of this machine (1 or more): bounds on time are stretched by it."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)) if hasattr(os, "getloadavg") else 1.0
+
+
+@pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch):
     """The toy's registry entry; its module can be imported here and in child processes, and is in the registry."""
     monkeypatch.syspath_prepend(TOYS)

@@ -28,7 +28,7 @@ from .processes import descendants, kill_all
 
 __all__ = ["GRACE_SECONDS", "Room", "main", "start"]
 
-GRACE_SECONDS = 0.8
+GRACE_SECONDS = 0.6
 """Time to end by itself after a cancel; with the rest below the promised two seconds."""
 
 LOOK_SECONDS = 0.1

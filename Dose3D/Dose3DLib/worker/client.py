@@ -24,7 +24,7 @@ from .processes import WINDOWS, end_tree, own_group, python_executable, signal_n
 __all__ = ["WorkerJob", "run_in_worker"]
 
 LIBRARY_ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 1.3
+PATIENCE_SECONDS = 1.0
 """After a cancel the child has this long (it gives itself less), then its process tree is killed."""
 
 LOOK_SECONDS = 0.05

@@ -101,7 +101,7 @@ def left_behind() -> list[str]:
 # --- help
 
 
-def test_help_is_quick_and_light(tmp_path):
+def test_help_is_quick_and_light(tmp_path, crowd):
     script = f"""
 import sys
 sys.path.insert(0, {str(Path(Dose3DLib.__file__).parents[1])!r})
@@ -120,9 +120,8 @@ sys.stderr.write(repr((code, [name for name in {HEAVY} if name in sys.modules]))
     assert "Example: dose3d segment run CT_FOLDER --output RESULTS" in done.stdout
     assert "research use only" in done.stdout
     assert all(word in done.stdout for word in {task.command[0] for task in TASKS})
-    others = max(1.0, os.getloadavg()[0] / os.cpu_count())  # who share the processors with us
     assert min(processor) < HELP_SECONDS
-    assert min(wall) < HELP_SECONDS * others
+    assert crowd > 1.5 or min(wall) < HELP_SECONDS
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
@@ -134,8 +133,6 @@ code = main({[*task.command, "--help"]!r})
 sys.stderr.write(repr((code, [name for name in {HEAVY} if name not in ("numpy", "pydicom") and name in sys.modules])))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
-    if "ModuleNotFoundError: No module named 'Dose3DLib.tasks." in done.stderr or "a fault" in done.stderr:
-        pytest.skip(f"{task.module} is not written yet")
     assert done.stderr == "(0, [])"
     assert "--output" in done.stdout
 
@@ -444,7 +441,7 @@ def test_folder_without_permission(dose3d):
         ("hold_gil", signal.SIGINT),
     ],
 )
-def test_stopped_within_two_seconds(start, behaviour, number):
+def test_stopped_within_two_seconds(start, crowd, behaviour, number):
     Path("CT").mkdir()
     steps = 1000 if behaviour == "well" else 1
     words = ["CT", "--output", "OUT", "--steps", steps, "--seconds", 0.02, "--behaviour", behaviour]
@@ -457,7 +454,7 @@ def test_stopped_within_two_seconds(start, behaviour, number):
     time.sleep(0.1)
     process.send_signal(number)  # an impatient user
     out, err = process.communicate(timeout=20)
-    assert time.monotonic() - begin < 2.0
+    assert time.monotonic() - begin < 2.0 * crowd
     assert process.returncode == 130
     assert err.splitlines()[-1] == "cancelled; nothing was written"
     assert json.loads(out.splitlines()[-1])["type"] == "Cancelled"
@@ -465,13 +462,13 @@ def test_stopped_within_two_seconds(start, behaviour, number):
 
 
 @pytest.mark.parametrize("after", [0.03, 0.15, 0.3])
-def test_ctrl_c_while_starting(start, after):
+def test_ctrl_c_while_starting(start, crowd, after):
     process = start("toy", "run", "CT", "--output", "OUT", "--steps", 1000, "--seconds", 0.05)
     time.sleep(after)
     process.send_signal(signal.SIGINT)
     begin = time.monotonic()
     _, err = process.communicate(timeout=20)
-    assert time.monotonic() - begin < 2.0
+    assert time.monotonic() - begin < 2.0 * crowd
     assert process.returncode in (130, -signal.SIGINT, 1)  # the last two before our first line, from Python itself
     assert not Path("OUT").exists()
     assert left_behind() == []

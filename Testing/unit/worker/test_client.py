@@ -155,7 +155,7 @@ def test_interpreter_that_ends_at_once(job):
 
 
 @pytest.mark.parametrize("behaviour", ["well", "stubborn", "hold_gil"])
-def test_cancel_ends_the_whole_tree_in_time(job, settings, behaviour):
+def test_cancel_ends_the_whole_tree_in_time(job, settings, crowd, behaviour):
     running = job(steps=1000 if behaviour == "well" else 3, seconds=0.02, behaviour=behaviour)
     events = wait_for(running, "holding" if behaviour == "hold_gil" else "step 2")
     pids = [events[0]["pid"]]
@@ -169,7 +169,7 @@ def test_cancel_ends_the_whole_tree_in_time(job, settings, behaviour):
     running.cancel()
     with pytest.raises(Cancelled):
         running.wait()
-    assert time.monotonic() - start < (GRACE_SECONDS if behaviour == "well" else PROMISED_SECONDS)
+    assert time.monotonic() - start < (GRACE_SECONDS if behaviour == "well" else PROMISED_SECONDS) * crowd
     assert not any(is_alive(pid) for pid in pids)
     assert not running.finished
     assert left_behind(settings()) == []
@@ -201,13 +201,13 @@ def test_ctrl_c_in_python_is_a_cancel(toy, settings):
     assert left_behind(settings()) == []
 
 
-def test_cancel_right_after_the_start(job, settings):
+def test_cancel_right_after_the_start(job, settings, crowd):
     running = job(steps=1000, seconds=0.05)
     start = time.monotonic()
     running.cancel()
     with pytest.raises(Cancelled):
         running.wait()
-    assert time.monotonic() - start < PROMISED_SECONDS
+    assert time.monotonic() - start < PROMISED_SECONDS * crowd
     assert left_behind(settings()) == []
 
 
@@ -261,7 +261,7 @@ def start_alone(toy, settings, room: Path) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize("how", ["file", "signal"])
-def test_the_child_obeys_a_cancel_by_itself(toy, settings, tmp_path, how):
+def test_the_child_obeys_a_cancel_by_itself(toy, settings, tmp_path, crowd, how):
     chosen, room = settings(behaviour="stubborn"), tmp_path / "room"
     process = start_alone(toy, chosen, room)
     noted = chosen.ct / "pids"
@@ -275,14 +275,14 @@ def test_the_child_obeys_a_cancel_by_itself(toy, settings, tmp_path, how):
     else:
         process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 130
-    assert time.monotonic() - start < PROMISED_SECONDS
+    assert time.monotonic() - start < PROMISED_SECONDS * crowd
     assert '"type": "Cancelled"' in (room / "error.json").read_text()
     assert not (room / "result.json").exists()
     assert not any(is_alive(pid) for pid in pids)
     assert left_behind(chosen) == []
 
 
-def test_the_child_ends_when_its_parent_is_killed(toy, settings, tmp_path):
+def test_the_child_ends_when_its_parent_is_killed(toy, settings, tmp_path, crowd):
     chosen = settings(steps=1000, seconds=0.05)
     script = f"""
 from toy_cli import TOY
@@ -299,7 +299,7 @@ job.wait(lambda event: print(event.get("pid", ""), job.room.folder, flush=True))
     start = time.monotonic()
     while is_alive(int(child)) and time.monotonic() - start < 10:
         time.sleep(0.02)
-    assert time.monotonic() - start < PROMISED_SECONDS
+    assert time.monotonic() - start < PROMISED_SECONDS * crowd
     assert left_behind(chosen) == []
     assert '"type": "Cancelled"' in (Path(room) / "error.json").read_text()
     parent.stdout.close()
