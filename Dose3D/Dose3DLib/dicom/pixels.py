@@ -18,6 +18,7 @@ import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import get_decoder, iter_pixels, pixel_array
 from pydicom.uid import (
+    UID,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -39,6 +40,7 @@ NEVER_BELOW_HU = -500
 ABOVE_HU = 4000
 """Notes are given when no voxel is below the first (a CT holds air) or one is above the second (12 bit + metal)."""
 MAX_WORKERS = 4
+INSTALL_DECODERS = "install python-gdcm, pyjpegls and pylibjpeg-openjpeg with pip, or export the series uncompressed"
 INT16 = np.iinfo(np.int16)
 
 
@@ -57,7 +59,7 @@ def read_hounsfield(stack: Stack, progress: Progress) -> tuple[np.ndarray, list[
     InputError
         pixels that are cut short, cannot be decoded or have another size than the header says.
     ResourceError
-        the array does not fit into memory.
+        the array does not fit into memory, or a decoder is not installed.
     """
     whole = all(f.slope == int(f.slope) and f.intercept == int(f.intercept) for f in stack.frames)
     kinds = [np.int16, np.float32] if whole and not stack.is_interpolated else [np.float32]
@@ -178,7 +180,10 @@ def ensure_transfer_syntax(dataset: Dataset) -> None:
     dataset.file_meta.TransferSyntaxUID = syntax
 
 
-def _undecodable(frame: Frame, error: Exception) -> InputError:
+def _undecodable(frame: Frame, error: Exception) -> Dose3DError:
+    if "missing dependencies" in str(error):
+        syntax = UID(transfer_syntax_of(frame.file.header)).name
+        return ResourceError(frame.path, f"no decoder for {syntax} is installed", INSTALL_DECODERS)
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     cause = f"the pixels of {frame.name} cannot be decoded ({reason})"
     return InputError(frame.path, cause, "copy or export the series again, if need be uncompressed")

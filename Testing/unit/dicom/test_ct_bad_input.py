@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 from builders import ct_builder as cb
-from Dose3DLib.core.errors import InputError
+from Dose3DLib.core.errors import InputError, ResourceError
 from Dose3DLib.dicom.ct import list_series, read_ct, read_ct_reference
 from pydicom.data import get_testdata_file
 from pydicom.uid import JPEGLSLossless, generate_uid
@@ -241,6 +241,15 @@ def test_damaged_compressed_pixels(tmp_path):
     start = data.index(b"\xff\xd8\xff")
     paths[1].write_bytes(data[:start] + b"\0" * 40 + data[start + 40 :])
     refused(tmp_path, "cannot be decoded", "copy or export", pixels=True, what=paths[1].name)
+
+
+def test_a_decoder_that_is_not_installed(tmp_path, monkeypatch):
+    cb.write_series(tmp_path, cb.phantom_hu((3, 64, 64)), compress=JPEGLSLossless)
+    decoder = pydicom.pixels.get_decoder(JPEGLSLossless)
+    monkeypatch.setattr(decoder, "_available", {})
+    monkeypatch.setattr(decoder, "_unavailable", {"pyjpegls": ("pyjpegls",)})
+    with pytest.raises(ResourceError, match="no decoder for JPEG-LS Lossless.* is installed; install python-gdcm"):
+        read_ct(tmp_path)
 
 
 def test_colour_images(tmp_path):
