@@ -66,8 +66,8 @@ def ellipsoids(rows: int, slices: int, count: int):
     """Name and boolean block with its first voxel (k, j, i) of each structure; sizes from a lens to a lung."""
     rng = np.random.default_rng(1)
     for n in range(count):
-        scale = 0.4 + 1.8 * n / max(1, count - 1)
-        radii = scale * rng.uniform(0.7, 1.3, 3) * (slices / 5, rows / 18, rows / 18)
+        scale = 0.3 + 1.2 * n / max(1, count - 1)
+        radii = scale * rng.uniform(0.7, 1.3, 3) * (slices / 3, rows / 18, rows / 18)
         radii = np.maximum(np.minimum(radii, (slices / 2.2, rows / 2.2, rows / 2.2)), 1.2)
         centre = rng.uniform(radii, (slices - 1, rows - 1, rows - 1) - radii)
         low, high = np.floor(centre - radii).astype(int), np.ceil(centre + radii).astype(int) + 1
@@ -122,7 +122,8 @@ def step_rtutils_write(ct: Path, out: Path, size: dict) -> dict:
     built = RTStructBuilder.create_new(dicom_series_path=str(ct))
     load, work = clock.lap(), np.zeros(2)
     for name, block, offset in blocks:
-        mask = np.moveaxis(full_array(block, offset, (size["slices"], size["rows"], size["rows"])), 0, 2)
+        whole = full_array(block, offset, (size["slices"], size["rows"], size["rows"]))
+        mask = np.ascontiguousarray(np.moveaxis(whole, 0, 2))  # [row, column, slice], as rt-utils wants it
         clock.lap()
         built.add_roi(mask=mask, name=name)
         work += clock.lap()

@@ -106,7 +106,7 @@ def test_polygons_are_sound(array):
 )  # fmt: skip
 def test_any_polygons_are_filled_even_odd(polygons):
     """Off the pixel centres: there the last bit of the arithmetic decides."""
-    polygons = [np.round(p * 8) / 8 + 0.0371 for p in polygons]
+    polygons = [np.round(p * 8) / 8 + (np.sqrt(2) / 50, np.pi / 100) for p in polygons]
     grid = Grid.axial((1, 7, 6), (1, 1, 1), (0, 0, 0))
     assert np.array_equal(contours_to_mask({0: polygons}, grid).to_array()[0], even_odd(polygons, 7, 6))
 
