@@ -31,6 +31,9 @@ __all__ = [
 
 _TEMPLATE = Path(__file__).with_name("template.html")
 
+_SHORT_TABLE_ROWS = 15
+_LONGEST_LIST = 12
+
 RESEARCH_USE = (
     "Research use only. Not a medical device; not for diagnosis or treatment planning without review by an expert."
 )
@@ -49,7 +52,7 @@ Cell = str | Swatch
 
 @dataclass(frozen=True)
 class Table:
-    """`align` is one letter a column (l, r, c); rows named in `muted` are shown grey."""
+    """`align` is one letter a column (l, r, c); rows whose numbers are in `muted` are set off."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -57,6 +60,11 @@ class Table:
     muted: frozenset[int] = frozenset()
     note: str = ""
     kind: str = "table"
+
+    @property
+    def is_short(self) -> bool:
+        """True when it is better moved to the next page than split."""
+        return len(self.rows) <= _SHORT_TABLE_ROWS
 
 
 @dataclass(frozen=True)
@@ -167,10 +175,18 @@ def flatten_facts(content: Mapping[str, Any], prefix: str = "") -> tuple[tuple[s
         elif isinstance(value, (list, tuple)) and any(isinstance(item, (Mapping, list, tuple)) for item in value):
             rows.extend(flatten_facts({str(n + 1): item for n, item in enumerate(value)}, f"{name}."))
         elif isinstance(value, (list, tuple)):
-            rows.append((name, ", ".join(map(_text, value)) or "none"))
+            rows.append((name, _list_text(value)))
         else:
             rows.append((name, _text(value)))
     return tuple(rows)
+
+
+def _list_text(values: list[Any] | tuple[Any, ...]) -> str:
+    """All of a short list; of a long one (UIDs of every slice) the ends, since paper is no place for it."""
+    texts = [_text(value) for value in values]
+    if len(texts) > _LONGEST_LIST:
+        texts = [texts[0], "\N{HORIZONTAL ELLIPSIS}", f"{texts[-1]} ({len(texts)} in all)"]
+    return ", ".join(texts) or "none"
 
 
 def _text(value: Any) -> str:

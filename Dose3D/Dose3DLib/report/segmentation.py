@@ -66,8 +66,7 @@ def segmentation_page(content: SegmentationReport) -> Page:
         _overview_section(content, overview),
         _volumes_section(content),
         _axial_section(content, axial),
-        _quality_section(content),
-        _time_section(content),
+        *_quality_and_time(content),
         _provenance_section(content),
     ]
     return Page(
@@ -157,6 +156,19 @@ def _cc(volume: float) -> str:
     return f"{volume:,.0f}" if volume >= 100 else f"{volume:.1f}" if volume >= 10 else f"{volume:.2f}"
 
 
+def _quality_and_time(content: SegmentationReport) -> tuple[Section | None, ...]:
+    """Side by side where the quality table is narrow, so that the report prints on three pages."""
+    quality, time = _quality_section(content), _time_section(content)
+    if (
+        quality is None
+        or time is None
+        or len(quality.blocks) > 1
+        or len(getattr(quality.blocks[0], "columns", "")) != 2
+    ):
+        return quality, time
+    return (Section("Quality and time", (Columns((*quality.blocks, *time.blocks), (36, 64)),)),)
+
+
 def _quality_section(content: SegmentationReport) -> Section | None:
     if not content.quality:
         return None
@@ -180,8 +192,8 @@ def _time_section(content: SegmentationReport) -> Section | None:
     if not content.seconds:
         return None
     rows = tuple((name, float(value), f"{value:.2f} s") for name, value in content.seconds.items())
-    total = sum(value for _, value, _ in rows)
-    return Section("Where time went", (Bars(rows, note=f"Together {total:.1f} s, without the writing of this page."),))
+    note = "Seconds by step, without the writing of this page; a step may include others above it."
+    return Section("Where time went", (Bars(rows, note=note),))
 
 
 def _provenance_section(content: SegmentationReport) -> Section | None:

@@ -130,5 +130,9 @@ def test_nested_provenance_becomes_dotted_rows():
     )
 
 
+def test_a_long_list_is_shortened():
+    assert flatten_facts({"uids": list(range(40))}) == (("uids", "0, \N{HORIZONTAL ELLIPSIS}, 39 (40 in all)"),)
+
+
 def test_colours_out_of_range_stay_colours():
     assert hex_color((300, -5, 16)) == "#ff0010"

@@ -73,7 +73,7 @@ def test_warnings_times_provenance_and_the_missing_picture_are_there(tmp_path):
     words = _words(_write(tmp_path)[1])
     assert "Larynx: nothing found <here>" in words
     assert "read CT 0.50 s" in words
-    assert "Together 2.0 s" in words
+    assert "segment 1.50 s" in words
     assert "ab" * 32 in words
     assert "3-D picture: none: needs the system libraries libgl1 libegl1" in words
     assert "Dose3D 9.8.7" in words
@@ -100,6 +100,11 @@ def test_the_3d_picture_and_quality_are_embedded_when_given(tmp_path):
     assert "From the front left" in words
     assert "Structure Dice HD95 (mm) Left 0.9 3 Right 0.8 –" in words
     assert "mean Dice 0.85" in words
+
+
+def test_a_narrow_quality_table_stands_beside_the_times(tmp_path):
+    words = _words(_write(tmp_path, quality={"Left": {"Dice": 0.9}})[1])
+    assert "Quality and time Structure Dice Left 0.9 read CT 0.50 s" in words
 
 
 def test_a_sheared_and_an_oblique_image_are_called_so(tmp_path):
