@@ -82,7 +82,14 @@ def scan(root: Path, progress: Progress | None = None, recursive: bool = True) -
 
 
 def _files_below(root: Path, recursive: bool) -> Iterator[Path]:
-    for folder, folders, names in os.walk(root):
+    """Sorted by name; linked folders are followed, each folder once, so that links in a circle end."""
+    seen = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        place = os.path.realpath(folder)
+        if place in seen:
+            folders.clear()
+            continue
+        seen.add(place)
         folders.sort()
         yield from (Path(folder, name) for name in sorted(names))
         if not recursive:

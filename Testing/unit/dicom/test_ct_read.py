@@ -135,6 +135,17 @@ def test_unicode_path_and_tree(tmp_path):
     assert np.array_equal(read_ct(folder).volume.array, array)
 
 
+def test_linked_folders_are_followed_once(tmp_path):
+    array = cb.phantom_hu()
+    cb.write_series(tmp_path / "archive", array)
+    (tmp_path / "patient").mkdir()
+    (tmp_path / "patient" / "CT").symlink_to(tmp_path / "archive", target_is_directory=True)
+    (tmp_path / "archive" / "circle").symlink_to(tmp_path / "patient", target_is_directory=True)
+    series = read_ct(tmp_path / "patient")
+    assert np.array_equal(series.volume.array, array)
+    assert series.reference.notes == ()
+
+
 def test_one_file_means_its_series(tmp_path):
     array = cb.phantom_hu()
     paths = cb.write_series(tmp_path, array)
