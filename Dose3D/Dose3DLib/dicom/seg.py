@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import SegmentationStorage
 
 from ..core.errors import InputError
@@ -24,6 +23,7 @@ from ..geometry.structure import Structure, StructureSet
 from .ct import CtReference
 from .seg_pixels import SegPixels
 from .seg_write import TYPE_PREFIX, SegAttributes, write_seg
+from .values import text
 
 __all__ = ["SEG_CLASSES", "SegAttributes", "read_seg", "write_seg"]
 
@@ -63,26 +63,32 @@ def read_seg(path: Path, reference: CtReference, lenient: bool = False, resample
         notes = _check_identity(path, dataset, reference, lenient)
         try:
             segments = _segments(path, dataset, notes)
-            planes = _planes(dataset)
-            pixels = SegPixels(path, dataset)
-        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
-            raise InputError(path, f"lacks a needed attribute or holds a wrong one ({error})", _EXPORT_AGAIN) from error
-        masks = _Frames(path, planes, pixels).masks(segments, reference.grid, resample, notes)
-    if pixels.fractional:
+            frames = _Frames(path, _planes(dataset), SegPixels(path, dataset))
+            looks = {n: (_color(name, item), _interpreted_type(name, item)) for n, (name, item) in segments.items()}
+        except InputError:
+            raise
+        except Exception as error:  # pydicom raises all kinds on damaged values
+            cause = f"lacks a needed attribute or holds a damaged one ({' '.join(str(error).split())[:120]})"
+            raise InputError(path, cause, _EXPORT_AGAIN) from error
+        masks = frames.masks(segments, reference.grid, resample, notes)
+    if frames.pixels.fractional:
         notes.append("the segmentation is fractional: voxels of at least half of the maximum were taken")
-    structures = [_structure(name, item, masks[number]) for number, (name, item) in segments.items()]
+    structures = [
+        Structure(name, masks[number], None, *looks[number], number) for number, (name, _) in segments.items()
+    ]
     return StructureSet(reference.grid, tuple(structures), tuple(notes))
 
 
 def _load(path: Path) -> Dataset:
     try:
         dataset = pydicom.dcmread(path)
-    except (InvalidDicomError, OSError, EOFError, ValueError, AttributeError) as error:
+        kind = text(dataset, "SOPClassUID")
+    except Exception as error:  # pydicom raises all kinds on damaged files
         cause = getattr(error, "strerror", None) or "is not a readable DICOM file"
         raise InputError(path, cause, "give a DICOM SEG") from error
-    if dataset.get("SOPClassUID") not in SEG_CLASSES:
-        kind = getattr(dataset.get("SOPClassUID"), "name", "file without SOP Class")
-        raise InputError(path, f"is a {kind}, no Segmentation", "give a DICOM SEG")
+    if kind not in SEG_CLASSES:
+        name = pydicom.uid.UID(kind).name if kind else "file without SOP Class"
+        raise InputError(path, f"is a {name}, no Segmentation", "give a DICOM SEG")
     return dataset
 
 
@@ -93,7 +99,7 @@ def _check_identity(path: Path, dataset: Dataset, reference: CtReference, lenien
         "frame of reference": ("FrameOfReferenceUID", "give the CT it was made on"),
     }
     for what, (keyword, remedy) in pairs.items():
-        own, wanted = (str(d.get(keyword) or "").strip() for d in (dataset, reference.header))
+        own, wanted = (text(d, keyword) for d in (dataset, reference.header))
         if own == wanted or not own or not wanted:
             continue
         cause = f"is of another {what} ({own}) than the CT ({wanted})"
@@ -284,10 +290,6 @@ def _own_stack(path: Path, planes: set[_Plane], shape: tuple[int, int]) -> Grid:
         raise InputError(path, "has frames that are not slices of one even stack", "choose the CT it was made on")
     stack = first.grid(shape, step)
     return Grid((int(counts[-1]) + 1, *shape), stack.affine)
-
-
-def _structure(name: str, item: Dataset, mask: Mask) -> Structure:
-    return Structure(name, mask, None, _color(name, item), _interpreted_type(name, item), int(item.SegmentNumber))
 
 
 def _color(name: str, item: Dataset) -> tuple[int, int, int]:

@@ -10,11 +10,15 @@ import struct
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.errors import InputError
+from ..core.errors import InputError, ResourceError
 from .grid import Grid, Volume
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -59,6 +63,8 @@ def read_volume(path: str | Path) -> Volume:
     ------
     InputError
         no such file, not an image, not three-dimensional, colours, not a number, or no valid geometry.
+    ResourceError
+        an image (or a damaged header) that does not fit the memory.
     """
     raw = read_raw_image(path)
     return Volume(_as_int16_or_float32(raw.array), raw.grid)
@@ -87,7 +93,12 @@ def read_raw_image(path: str | Path, layers: bool = False) -> RawImage:
         raise InputError(path, "does not exist", "check the path")
     if path.stat().st_size == 0:
         raise InputError(path, "is empty (0 bytes)", "copy or export it again")
-    raw = _read_nifti(path) if suffix.startswith(".nii") else _read_itk(path, layers)
+    try:
+        raw = _read_nifti(path) if suffix.startswith(".nii") else _read_itk(path, layers)
+    except MemoryError as error:
+        raise ResourceError(
+            path, "needs more memory than there is", "check its header, or use a smaller image"
+        ) from error
     if raw.array.dtype.kind == "f" and not np.isfinite(raw.array).all():
         raise InputError(path, "holds values that are not numbers (NaN or infinite)", "export it again without them")
     return raw
@@ -119,7 +130,7 @@ def _read_nifti(path: Path) -> RawImage:
         raise
     except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError, *_DAMAGED) as error:
         raise InputError(path, f"is not a readable NIfTI image ({_one_line(error)})", "export it again") from error
-    unit_mm = {"meter": 1000.0, "micron": 0.001}.get(image.header.get_xyzt_units()[0], 1.0)
+    unit_mm = {1: 1000.0, 3: 0.001}.get(int(image.header.structarr["xyzt_units"]) & 7, 1.0)
     affine = np.diag([unit_mm] * 3 + [1.0]) @ _LPS_RAS @ np.asarray(image.affine, float)
     return RawImage(array.transpose(2, 1, 0), _grid(path, shape[::-1], affine), _nifti_texts(image))
 
@@ -162,8 +173,18 @@ def _read_itk(path: Path, layers: bool) -> RawImage:
     affine[:3, 3] = image.GetOrigin()[:3]
     size = image.GetSize()[2::-1]
     array = sitk.GetArrayFromImage(image).reshape((*size, -1) if layers else size)
-    texts = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
-    return RawImage(array, _grid(path, size, affine), texts)
+    return RawImage(array, _grid(path, size, affine), _itk_texts(image))
+
+
+def _itk_texts(image: sitk.Image) -> dict[str, str]:
+    """The header's own fields; names that are no UTF-8 cannot be asked for, texts that aren't get marks."""
+    texts = {}
+    for key in image.GetMetaDataKeys():
+        try:
+            texts[key] = image.GetMetaData(key).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        except TypeError:
+            continue
+    return texts
 
 
 def _three_dimensional(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:

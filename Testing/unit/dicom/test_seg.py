@@ -336,3 +336,21 @@ def test_an_organ_outside_the_ct(tmp_path, cts):
     found = read_seg(tmp_path / "s.dcm", fewer, resample=True)
     np.testing.assert_array_equal(found["BODY"].mask.to_array(), True)
     assert any("were cut off" in note for note in found.notes)
+
+
+def test_changed_bytes_end_in_one_line(tmp_path, cts):
+    """Seeded damage to the header: a structure set or an InputError, nothing else."""
+    reference = read_ct_reference(cts["oblique"])
+    foreign(cts["oblique"]).save_as(tmp_path / "f.dcm")
+    content, dice, refusals = (tmp_path / "f.dcm").read_bytes(), np.random.default_rng(5), []
+    for _ in range(60):
+        data = bytearray(content)
+        for at in dice.integers(132, 6000, dice.integers(1, 12)):
+            data[at] = dice.integers(256)
+        (tmp_path / "d.dcm").write_bytes(bytes(data))
+        try:
+            read_seg(tmp_path / "d.dcm", reference, lenient=True, resample=True)
+        except InputError as error:
+            refusals.append(str(error))
+    assert refusals
+    assert [line for line in refusals if "\n" in line or "d.dcm" not in line] == []

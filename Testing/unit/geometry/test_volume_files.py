@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders.structure_builder import grids
-from Dose3DLib.core.errors import InputError
+from Dose3DLib.core.errors import InputError, ResourceError
 from Dose3DLib.geometry.grid import Volume
 from Dose3DLib.geometry.volume_files import image_suffix, read_raw_image, read_volume, write_volume
 
@@ -190,3 +190,12 @@ def test_unknown_ending_on_writing(tmp_path):
         write_volume(Volume(ct(GRIDS["axial"]), GRIDS["axial"]), tmp_path / "x.png")
     assert image_suffix("A/B.NII.GZ") == ".nii.gz"
     assert image_suffix("x.gz") is None
+
+
+def test_a_header_of_absurd_size(tmp_path):
+    image = nibabel.Nifti1Image(np.zeros((5, 4, 3), np.int16), np.eye(4))
+    image.header["dim"][1:4] = 32767
+    with gzip.open(tmp_path / "huge.nii.gz", "wb") as file:
+        file.write(image.header.binaryblock + bytes(4 + 120))
+    with pytest.raises((InputError, ResourceError), match="huge.nii.gz"):
+        read_volume(tmp_path / "huge.nii.gz")
