@@ -28,6 +28,8 @@ from .deidentify_table import (
     DATES_OF_THE_STUDY,
     DUMMY,
     EMPTY,
+    FIRST_CODED_GROUP,
+    FIXED_CODES,
     KEPT_TEXT,
     PATIENT_CHARACTERISTICS,
     PIXELS,
@@ -204,11 +206,19 @@ class _Cleaner:
             _check_numbers(element)
             return _copied(element)
         if vr == "CS":
-            known = all(CODE_STRING.fullmatch(str(part)) for part in _parts(element))
-            return _copied(element) if known else None
+            return _copied(element) if self._is_code(element) else None
         if BYTES.intersection(vr.split(" or ")):
             return element if keyword in PIXELS else None
         return self._unless_identifying(element) if keyword in KEPT_TEXT else None
+
+    def _is_code(self, element: DataElement) -> bool:
+        """Whether a code string has a code's form and is none of the patient's texts (where any code may stand)."""
+        parts = [str(part) for part in _parts(element)]
+        if not all(CODE_STRING.fullmatch(part) for part in parts):
+            return False
+        if element.keyword in FIXED_CODES or element.tag.group >= FIRST_CODED_GROUP:
+            return True
+        return self._identifiers.isdisjoint(" ".join(parts).casefold().replace("_", " ").split())
 
     def _uids(self, element: DataElement) -> list[str]:
         uids = [str(part) for part in _parts(element)]

@@ -11,6 +11,8 @@ __all__ = [
     "DATES_OF_THE_STUDY",
     "DUMMY",
     "EMPTY",
+    "FIRST_CODED_GROUP",
+    "FIXED_CODES",
     "KEPT_TEXT",
     "PATIENT_CHARACTERISTICS",
     "PIXELS",
@@ -63,7 +65,7 @@ REMOVED = frozenset({
     "AuthorObserverSequence", "ConsultingPhysicianIdentificationSequence", "ContentCreatorIdentificationCodeSequence",
     "ContentSequence", "CustodialOrganizationSequence", "DigitalSignaturesSequence", "GraphicAnnotationSequence",
     "IconImageSequence", "InstitutionCodeSequence", "InstitutionalDepartmentTypeCodeSequence",
-    "IntendedRecipientsOfResultsIdentificationSequence", "IssuerOfAccessionNumberSequence",
+    "InstanceOriginStatus", "IntendedRecipientsOfResultsIdentificationSequence", "IssuerOfAccessionNumberSequence",
     "IssuerOfAdmissionIDSequence", "IssuerOfServiceEpisodeIDSequence", "MACParametersSequence",
     "EncryptedAttributesSequence", "ModifiedAttributesSequence", "NonconformingModifiedAttributesSequence",
     "OperatorIdentificationSequence", "OriginalAttributesSequence", "OtherPatientIDsSequence", "ParticipantSequence",
@@ -97,6 +99,11 @@ DATES_OF_THE_STUDY = frozenset({
     "RTPlanTime", "ReviewTime",
 })  # fmt: skip
 """Shifted on request (Retain Longitudinal Temporal Information with Modified Dates Option)."""
+
+FIXED_CODES = frozenset({"SpecificCharacterSet", "ImageType", "FrameType", "Modality", "PatientPosition"})
+FIRST_CODED_GROUP = 0x0028
+"""Code strings that are always kept: those of fixed meaning, and all of image, segmentation and RT groups, whose terms
+the standard defines (a patient called Plan must not cost a dose its summation type PLAN)."""
 
 PIXELS = frozenset({
     "PixelData", "FloatPixelData", "DoubleFloatPixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",

@@ -227,6 +227,15 @@ def test_a_structure_named_like_the_patient():
     assert names == ["ROI 1", "Mandible"]
 
 
+def test_a_name_hidden_in_a_code():
+    dataset = cb.header(SOPInstanceUID="1.2.3", PatientName="Plan^Otto", BodyPartExamined="OTTO", ScanOptions="HELICAL")
+    dataset.DoseSummationType = "PLAN"
+    clean = deidentify(dataset, DeidentifyOptions(SALT))
+    assert "BodyPartExamined" not in clean
+    assert clean.ScanOptions == "HELICAL"
+    assert clean.DoseSummationType == "PLAN"
+
+
 def test_a_name_hidden_in_a_number():
     dataset = cb.header(SOPInstanceUID="1.2.3")
     dataset._dict[pydicom.tag.Tag("SliceThickness")] = pydicom.dataelem.RawDataElement(
