@@ -51,6 +51,9 @@ BYTES = frozenset({"OB", "OW", "OF", "OD", "OL", "OV"})
 CONTOUR_DATA = Tag("ContourData")
 PLAIN_NUMBERS = re.compile(rb"[0-9eE+\-. \\]*")
 """Millions of coordinates stay as the bytes that they are, once it is clear that they are nothing but numbers."""
+TARGET = re.compile(r"[zx_]*([gcip]tv)(.*)", re.IGNORECASE)
+TARGET_DETAILS = re.compile(r"[pnsvb]{0,2}[ _^!-]*(\d{1,4}([.,]\d{1,2})?)?([ _]?c?gy)?", re.IGNORECASE)
+"""Targets are named freely; of their names only kind, dose and number stay."""
 CODE_STRING = re.compile(r"[A-Z0-9 _]{0,16}")
 SHORTEST_IDENTIFIER = 3
 """Parts of names and numbers below this length are too common to search for."""
@@ -233,10 +236,15 @@ class _Cleaner:
 
     def _clean_name(self, element: DataElement, dataset: Dataset) -> str:
         entry = lookup(str(element.value)) if self._options.keep_structure_names else None
-        if entry is not None and not self._identifies(entry.name):
-            return entry.name
+        name = entry.name if entry is not None else ""
+        kind = CLEANED_NAMES[element.keyword]
+        target = TARGET.match(name)
+        if target and not TARGET_DETAILS.fullmatch(target[2]):
+            kind, name = target[1].upper(), ""
+        if name and not self._identifies(name):
+            return name
         number = text(dataset, "ROINumber") or text(dataset, "SegmentNumber")
-        return f"{CLEANED_NAMES[element.keyword]} {number}".strip()
+        return f"{kind} {number}".strip()
 
     def _unless_identifying(self, element: DataElement) -> DataElement | None:
         if not any(self._identifies(str(part)) for part in _parts(element)):

@@ -209,15 +209,17 @@ def structure_set(*names: str) -> Dataset:
 
 
 def test_known_structure_names_stay_as_standard_names():
-    source = structure_set("Brainstem", "Rückenmark Frau Geheim", "PTV Geheim", "spinal cord")
+    source = structure_set(
+        "Brainstem", "Rückenmark Frau Geheim", "PTV Meier", "spinal cord", "PTV_70Gy", "GTV 19610203"
+    )
     clean = deidentify(source, DeidentifyOptions(SALT))
     names = [item.ROIName for item in clean.StructureSetROISequence]
-    assert names == ["Brainstem", "ROI 2", "ROI 3", "SpinalCord"]
+    assert names == ["Brainstem", "ROI 2", "PTV 3", "SpinalCord", "PTV_70Gy", "GTV 6"]
     assert all("ROIDescription" not in item for item in clean.StructureSetROISequence)
     assert clean.StructureSetLabel == "REMOVED"
     assert "StructureSetName" not in clean
     none = deidentify(source, DeidentifyOptions(SALT, keep_structure_names=False))
-    assert [item.ROIName for item in none.StructureSetROISequence] == [f"ROI {n}" for n in (1, 2, 3, 4)]
+    assert [item.ROIName for item in none.StructureSetROISequence] == [f"ROI {n}" for n in range(1, 7)]
 
 
 def test_a_structure_named_like_the_patient():
