@@ -173,6 +173,19 @@ def test_written_dose_by_plain_pydicom(tmp_path, bits, left_handed):
     assert np.array_equal(again.array, written.volume.array[::-1] if left_handed else written.volume.array)
 
 
+@pytest.mark.parametrize("bits", [16, 32])
+def test_written_dose_as_simpleitk_sees_it(tmp_path, bits):
+    array = (np.random.default_rng(2).random((5, 6, 7)) * 73.2).astype(np.float32)
+    volume = oblique_volume(array)
+    written = write_rtdose(volume, tmp_path / "d.dcm", cb.header(), RtDoseAttributes(bits=bits))
+    image = sitk.ReadImage(str(tmp_path / "d.dcm"))
+    scaling = float(written.header.DoseGridScaling)
+    assert np.allclose(sitk.GetArrayFromImage(image) * scaling, written.volume.array, rtol=1e-6)
+    for ijk in ((0, 0, 0), (6, 5, 4)):
+        judged = image.TransformIndexToPhysicalPoint(ijk)
+        assert np.allclose(judged, volume.grid.to_lps(np.array(ijk)), atol=1e-4)
+
+
 def test_reading_and_writing_changes_nothing(tmp_path):
     source = write_plain(tmp_path / "a.dcm", [30, 27.5, 25, 22.5])
     dose = read_rtdose(source)
