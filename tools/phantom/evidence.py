@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def write_card(path: Path, evidence: dict[str, Any], volumes_cc: dict[str, float
         .format(
             **facts,
             count=len(patients),
-            patients=", ".join(patients),
+            patients=textwrap.fill(", ".join(patients), 120),
             volumes="\n".join(f"| {name} | {cc:.1f} |" for name, cc in volumes_cc.items()),
             share_low=min(evidence["share"]),
             share_high=max(evidence["share"]),
@@ -108,6 +109,7 @@ def write_card(path: Path, evidence: dict[str, Any], volumes_cc: dict[str, float
             fitted=max(evidence["fitted"]),
             nearest_rmse=min(evidence["hu_rmse"]),
             nearest_shape=min(evidence["shape_mm"]),
+            rmse_pair=min(evidence["hu_rmse_nearest_other_patient"]),
             shape_pair=min(evidence["shape_mm_nearest_other_patient"]),
             table="\n".join(_row(values) for values in zip(*columns, strict=True)),
         )

@@ -108,13 +108,18 @@ def make_image(
 
 def body_outline(mean: np.ndarray) -> np.ndarray:
     """What is not air, the largest piece, filled slice by slice, with a smooth surface."""
-    soft = ndimage.gaussian_filter(np.where(mean > -400, 1.0, 0.0), (0.6, 1.0, 1.0)) > 0.5
+    soft = ndimage.gaussian_filter(np.where(mean > -400, 1.0, 0.0), (0.8, 1.5, 1.5)) > 0.5
+    # the ends are where scans end, not where the patient does: smoothing must not eat them
+    shown = np.flatnonzero((mean > -400).any(axis=(1, 2)))
+    soft[[shown[0], shown[-1]]] = soft[[shown[0] + 1, shown[-1] - 1]]
     labels, _ = ndimage.label(soft)
     body = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
-    # opened, because ears are left as lines where patients' ears differ
+    filled = np.stack([ndimage.binary_fill_holes(section) for section in body])
+    # opened, because ears are left as leaves where patients' ears differ
     disc = np.hypot(*np.mgrid[-2:3, -2:3]) < 2.3
-    filled = [ndimage.binary_opening(ndimage.binary_fill_holes(section), disc) for section in body]
-    return np.stack([_large_parts(section) for section in filled])
+    opened = np.stack([ndimage.binary_opening(section, disc) for section in filled])
+    opened &= ndimage.binary_opening(opened, np.ones((3, 1, 1)))
+    return np.stack([_large_parts(section) for section in opened])
 
 
 def _large_parts(section: np.ndarray) -> np.ndarray:
