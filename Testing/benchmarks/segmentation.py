@@ -37,7 +37,16 @@ from openkbp import NAMES, WRONG_IN_VAL, OpenKbpPatient, read_patient  # noqa: E
 
 ORGANS = tuple(NAMES)
 FIRST_FIVE = ORGANS[:5]
-TO_RTSTRUCT = ("read CT", "prepare image", "load model", "network", "clean up", "body", "RTSTRUCT")
+TO_RTSTRUCT = (
+    "reading headers",
+    "decoding slices",
+    "prepare image",
+    "load model",
+    "network",
+    "clean up",
+    "body",
+    "RTSTRUCT",
+)
 Scores = dict[str, dict[str, float]]
 
 

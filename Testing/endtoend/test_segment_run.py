@@ -150,7 +150,7 @@ def test_provenance_tells_how(done, series):
     assert len(record["model"]["weights_sha256"]) == 64
     uids = {str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID) for path in series.iterdir()}
     assert set(record["inputs"][0]["sop_instance_uids"]) == uids
-    assert {"read CT", "network", "RTSTRUCT", "report"} <= set(record["seconds"])
+    assert {"reading headers", "network", "RTSTRUCT", "report"} <= set(record["seconds"])
     assert record["research_use_only"] is True
 
 

@@ -52,7 +52,8 @@ def load_ct(path: Path, series: str | None, resample_slices: bool, progress: Pro
         if series is not None:
             raise InputError("--series", "chooses among DICOM series, and the CT is an image file", "leave it out")
         facts = {"path": str(path), "kind": "image file", "sha256": file_sha256(path)}
-        return CtSource(read_volume(path), None, {"series": path.name}, facts)
+        with progress.stage("read image", 1.0):
+            return CtSource(read_volume(path), None, {"series": path.name}, facts)
     from ..dicom.ct import read_ct
 
     found = read_ct(path, series, resample_slices, progress)

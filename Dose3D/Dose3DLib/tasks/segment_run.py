@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +18,7 @@ from .ct_source import CtSource, load_ct
 if TYPE_CHECKING:
     from ..bundles.bundle import Bundle
     from ..dicom.ct import CtReference
+    from ..scene.picture import PictureResult
     from ..segmentation.segment import Segmentation
 
 __all__ = ["Settings", "run"]
@@ -49,19 +51,23 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     InputError, OutputError, ResourceError, Cancelled
     """
     from ..bundles.bundle import find_bundle
+    from ..scene.picture import start_3d
 
     progress = progress or Progress()
     bundle = find_bundle(settings.model)
     _check_organs(settings, bundle)
     with atomic_output(settings.output, settings.overwrite) as draft:
-        with progress.stage("read CT", 0.12):
+        with progress.part(0.12):
             source = _read(settings, progress)
         found = _segment(settings, source, bundle, progress)
         draft.mkdir(exist_ok=True)
         files = _write(settings, source, found, draft, progress)
-        provenance = _provenance(settings, source, found, bundle, progress)
-        with progress.stage("report", 1.0):
-            _write_report(draft, source, found, provenance, progress)
+        # The 3-D picture is drawn by a process of its own while masks and scene are written.
+        with start_3d(found.structures, draft / "picture.png") as drawing:
+            files |= _write_images(source, found, draft, progress)
+            provenance = _provenance(settings, source, found, bundle, progress)
+            with progress.stage("report", 1.0):
+                _write_report(draft, source, found, provenance, drawing.finish())
         provenance["seconds"] = dict(progress.seconds)
         text = json.dumps(provenance, indent=2, ensure_ascii=False) + "\n"
         (draft / "provenance.json").write_text(text, encoding="utf-8")
@@ -91,21 +97,29 @@ def _read(settings: Settings, progress: Progress) -> CtSource:
 
 def _segment(settings: Settings, source: CtSource, bundle: Bundle, progress: Progress) -> Segmentation:
     with progress.stage("load libraries", 0.2):
-        import monai.inferers
-        import monai.transforms  # noqa: F401 - timed apart: on a fresh machine they take longer than the network
+        segment = _load_segment()
+    from ..segmentation.segment import SegmentOptions
 
-        from ..segmentation.segment import SegmentOptions, segment
     options = SegmentOptions(settings.organs, settings.device, settings.precision)
     with progress.part(0.7):
         return segment(source.volume, bundle, options, progress)
+
+
+def _load_segment() -> Callable[..., Segmentation]:
+    """Import what MONAI would import on the way, so that its time is not taken for the network's."""
+    from importlib import import_module
+
+    for name in ("monai.inferers", "monai.transforms", "scipy.ndimage", "skimage.measure", "skimage.morphology"):
+        import_module(name)
+    from ..segmentation.segment import segment
+
+    return segment
 
 
 def _write(
     settings: Settings, source: CtSource, found: Segmentation, draft: Path, progress: Progress
 ) -> dict[str, str]:
     """DICOM first: it is what the job is for."""
-    from ..geometry.mask_files import write_masks
-
     files: dict[str, str] = {}
     reference = source.reference
     if reference is None and settings.dicom:
@@ -114,10 +128,16 @@ def _write(
             files["ct"] = "ct"
     if reference is not None:
         files |= _write_dicom(settings, found, reference, draft, progress)
+    return files
+
+
+def _write_images(source: CtSource, found: Segmentation, draft: Path, progress: Progress) -> dict[str, str]:
+    from ..geometry.mask_files import write_masks
+
+    files = {"masks": "masks"}
     with progress.stage("masks", 0.85):
         shown = type(found.structures)(source.volume.grid, tuple(s for s in found.structures if not s.mask.is_empty))
         write_masks(shown, draft / "masks")
-        files["masks"] = "masks"
     with progress.stage("scene", 0.92):
         files |= _write_scene(draft, source, found, progress)
     return files
@@ -177,12 +197,10 @@ def _provenance(
 
 
 def _write_report(
-    draft: Path, source: CtSource, found: Segmentation, provenance: dict[str, Any], progress: Progress
+    draft: Path, source: CtSource, found: Segmentation, provenance: dict[str, Any], picture: PictureResult
 ) -> None:
     from ..report.segmentation import SegmentationReport, write_segmentation_report
-    from ..scene.picture import render_3d
 
-    picture = render_3d(found.structures, draft / "picture.png")
     labels = {"name": "Patient", "id": "Patient ID", "study": "Study", "series": "Series"}
     content = SegmentationReport(
         source.volume,
@@ -191,8 +209,8 @@ def _write_report(
         {label: source.patient[key] for key, label in labels.items() if source.patient.get(key)},
         picture.path,
         picture.note,
-        dict(progress.seconds),
-        progress.warnings,
+        provenance["seconds"],
+        provenance["warnings"],
         {**provenance, "inputs": [_short(facts) for facts in provenance["inputs"]]},
         {organ: {"Edge confidence": value} for organ, value in found.confidence.items()},
     )
