@@ -119,6 +119,7 @@ def _object(filled: list[Structure], reference: CtReference, attributes: SegAttr
     import highdicom
 
     source = _source_image(reference)
+    patient_name, source.PatientName = source.PatientName, ""  # highdicom has its own ideas of names
     grid = reference.grid
     distance_mm = grid.slice_distance_mm
     dataset = highdicom.seg.Segmentation(
@@ -139,6 +140,7 @@ def _object(filled: list[Structure], reference: CtReference, attributes: SegAttr
         pixel_measures=highdicom.PixelMeasuresSequence(grid.spacing_mm[1:], distance_mm, distance_mm),
         series_description=clean_text(attributes.series_description, 64),
     )
+    source.PatientName = patient_name
     _mend(dataset, source, filled, reference)
     add_contribution(dataset, attributes.provenance)
     return dataset

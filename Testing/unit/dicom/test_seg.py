@@ -126,6 +126,15 @@ def test_codes_algorithm_and_identity(tmp_path, cts):
     assert referenced == [image.sop_instance_uid for image in reference.slices]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["ONKO", "", "A^B^C^D^E", "日本=x", "a, b"])
+def test_any_patient_name_passes_without_a_word(tmp_path, name):
+    cb.write_series(tmp_path / "ct", np.zeros(SHAPE), PatientName=name)
+    chosen, reference = chosen_on(tmp_path / "ct")
+    write_seg(chosen, reference, tmp_path / "s.dcm")
+    assert str(pydicom.dcmread(tmp_path / "s.dcm").PatientName) == name
+
+
 def test_empty_ones_are_named_and_left_out(tmp_path, cts):
     chosen, reference = chosen_on(cts["odd"])
     none = Structure("Gone", Mask.empty(chosen.grid))
