@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.dataset import Dataset
-from pydicom.uid import RTStructureSetStorage
+from pydicom.uid import UID, RTStructureSetStorage
 
 from ..core.errors import InputError
 from ..core.nomenclature import color_for
 from ..geometry.contours import contours_to_mask
 from ..geometry.overlap import overlapping_slices
 from ..geometry.structure import PlanarContours, Structure, StructureSet
+from .attributes import clean_text
 from .contour_parser import RawContour, RawRoi, load_rtstruct
 from .ct import CtReference
 from .planes import PlacedContours, place_contours
@@ -28,6 +29,7 @@ from .values import text
 
 __all__ = ["read_rtstruct"]
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 CLOSED = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
 EXPORT_AGAIN = "export the structures again, or read the file leniently"
 
@@ -60,9 +62,10 @@ def read_rtstruct(path: Path, reference: CtReference, lenient: bool = False) -> 
 
 
 def _read(dataset: Dataset, rois: list[RawRoi], reference: CtReference, report: _Report) -> StructureSet:
-    if dataset.SOPClassUID != RTStructureSetStorage:
-        kind = getattr(dataset.SOPClassUID, "name", dataset.SOPClassUID)
-        raise InputError(report.path, f"is a {kind}, no RT Structure Set", "give an RTSTRUCT file")
+    kind = UID(text(dataset, "SOPClassUID"))
+    if kind != RTStructureSetStorage:
+        cause = f"is a {clean_text(kind.name, 64) or 'file without a class'}, no RT Structure Set"
+        raise InputError(report.path, cause, "give an RTSTRUCT file")
     if text(dataset, "Modality") != "RTSTRUCT":
         report.note(f"Modality is '{text(dataset, 'Modality')}' in a file of the class RT Structure Set")
     entries = _entries(dataset, rois, report)
@@ -83,12 +86,13 @@ class _Report:
         self.path, self.lenient, self.notes = path, lenient, []
 
     def note(self, sentence: str) -> None:
+        sentence = _CONTROL.sub(" ", sentence)
         if sentence not in self.notes:
             self.notes.append(sentence)
 
     def doubt(self, cause: str, remedy: str) -> None:
         if not self.lenient:
-            raise InputError(self.path, cause, remedy)
+            raise InputError(self.path, _CONTROL.sub(" ", cause), remedy)
         self.note(cause)
 
 
@@ -115,7 +119,8 @@ def _entries(dataset: Dataset, rois: list[RawRoi], report: _Report) -> list[_Ent
     for item in _items(dataset, "StructureSetROISequence"):
         number = _number_key(text(item, "ROINumber"))
         parts = contours.pop(number, [])
-        name = _free_name(text(item, "ROIName") or f"ROI_{number}", taken, report)
+        name = _CONTROL.sub(" ", text(item, "ROIName")).strip() or f"ROI_{number}"
+        name = _free_name(name, taken, report)
         entries.append(_entry(number, name, parts, kinds.get(number, ""), text(item, "ReferencedFrameOfReferenceUID")))
     for number, parts in contours.items():
         report.note(f"contours of ROI number '{number}', which the file does not name, are called ROI_{number}")

@@ -263,6 +263,15 @@ def test_a_ct_slice_is_no_structure_set(base):
         read_rtstruct(next((base[0].parent / "ct").iterdir()), base[1])
 
 
+def test_class_of_an_unknown_value_representation(base, tmp_path):
+    data = base[0].read_bytes()
+    start = data.index(b"\x08\x00\x16\x00UI")
+    (tmp_path / "rs.dcm").write_bytes(data[: start + 4] + b"U}K\x19" + data[start + 8 :])
+    with pytest.raises(InputError, match="no RT Structure Set") as refused:
+        read_rtstruct(tmp_path / "rs.dcm", base[1])
+    assert len(refused.value.cause) < 100
+
+
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.97])
 def test_truncated_file(base, tmp_path, part):
     data = base[0].read_bytes()
@@ -303,6 +312,17 @@ def test_one_structure_in_another_frame_is_left_out(base, tmp_path):
     )
     found = read_rtstruct(file, base[1])
     assert (found.names, found.notes) == (["disc"], ("in another frame of reference, left out: ring",))
+
+
+def test_control_characters_in_texts(base, tmp_path):
+    data = base[0].read_bytes()
+    for old, new in ((b"disc", b"d\ni\t"), (b"T1", b"T\n")):
+        data = data.replace(old, new)
+    (tmp_path / "rs.dcm").write_bytes(data)
+    found = read_rtstruct(tmp_path / "rs.dcm", base[1], lenient=True)
+    assert found.names == ["d i", "ring"]
+    assert "\n" not in "".join(found.notes)
+    assert found.notes == ("is of patient 'T', the CT of 'T1'",)
 
 
 def test_names_and_numbers(base, tmp_path):
