@@ -31,8 +31,14 @@ class Mask:
 
     def __post_init__(self) -> None:
         ends = [start + n for start, n in zip(self.offset, self.block.shape, strict=True)]
-        if self.block.dtype != bool or min(self.offset) < 0 or any(e > n for e, n in zip(ends, self.grid.shape, strict=True)):
-            raise ValueError(f"block of {self.block.shape} {self.block.dtype} at {self.offset} does not fit {self.grid.shape}")
+        if (
+            self.block.dtype != bool
+            or min(self.offset) < 0
+            or any(e > n for e, n in zip(ends, self.grid.shape, strict=True))
+        ):
+            raise ValueError(
+                f"block of {self.block.shape} {self.block.dtype} at {self.offset} does not fit {self.grid.shape}"
+            )
 
     @classmethod
     def empty(cls, grid: Grid) -> Mask:
@@ -80,5 +86,8 @@ class Mask:
 
     def same_voxels(self, other: Mask) -> bool:
         """True when both mark exactly the same voxels."""
-        a, b = Mask.from_array(self.block, self.grid, self.offset), Mask.from_array(other.block, other.grid, other.offset)
+        a, b = (
+            Mask.from_array(self.block, self.grid, self.offset),
+            Mask.from_array(other.block, other.grid, other.offset),
+        )
         return self.grid.shape == other.grid.shape and a.offset == b.offset and np.array_equal(a.block, b.block)
