@@ -331,4 +331,3 @@ def _add_meta(clean: Dataset, dataset: Dataset) -> None:
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = clean.SOPClassUID, clean.SOPInstanceUID
     meta.TransferSyntaxUID = transfer_syntax_of(dataset)
     clean.file_meta = meta
-    clean.preamble = b"\0" * 128

@@ -83,6 +83,9 @@ def test_left_handed_volumes_keep_their_order_in_the_reference(tmp_path):
     assert reference.grid is volume.grid
     assert np.array_equal(series.volume.array, volume.array[::-1])
     assert series.reference.slices == reference.slices[::-1]
+    files = [pydicom.dcmread(path) for path in sorted((tmp_path / "ct").iterdir())]
+    assert [file.InstanceNumber for file in files] == list(range(1, 8))
+    assert [file.SOPInstanceUID for file in files] == [image.sop_instance_uid for image in series.reference.slices]
 
 
 @pytest.mark.parametrize("flip", [0, 2], ids=["columns run to the right", "slices run down"])
