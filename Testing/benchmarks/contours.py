@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
+import platform
 import resource
 import shutil
 import subprocess
@@ -347,8 +349,14 @@ def as_markdown(rows: list[list[str]], notes: list[str], size: dict) -> str:
     lines += ["", "Written files are judged by a separate decoder (pixel centre, even-odd)."]
     lines += ["All readers read Dose3D's file. Processor seconds are the fairer figure on a busy machine."]
     lines += [f"- {note}" for note in notes]
+    lines += ["", f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}{load_average()}."]
     lines += ["", "Made by `python Testing/benchmarks/contours.py`."]
     return "\n".join(lines) + "\n"
+
+
+def load_average() -> str:
+    """How busy the machine was; a load over the number of cores means that the tools waited for each other."""
+    return f", load average {os.getloadavg()[1]:.1f}" if hasattr(os, "getloadavg") else ""
 
 
 def main() -> None:
