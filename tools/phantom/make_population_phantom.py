@@ -1,4 +1,4 @@
-"""Make the population phantom that `dose3d demo` runs on: Dose3D/Resources/Data/population_phantom.npz and its card.
+"""Make the population phantom that `dose3d demo` runs on: Dose3D/Dose3DLib/geometry/population_phantom.npz and its card.
 
     python tools/phantom/make_population_phantom.py --data DATA/openkbp --work /tmp/phantom
 
@@ -44,7 +44,7 @@ ENOUGH = (0.4, 0.5)
 """Least and largest share of the patients that makes a voxel part of an organ."""
 HU_STEP, HU_OFFSET = 4, -1024
 SEED = 20261125
-ASSET = ROOT / "Dose3D" / "Resources" / "Data" / "population_phantom.npz"
+ASSET = ROOT / "Dose3D" / "Dose3DLib" / "geometry" / "population_phantom.npz"
 
 
 def main() -> None:

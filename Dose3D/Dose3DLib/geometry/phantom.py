@@ -1,6 +1,6 @@
 """Patients that nobody is: the population phantom for the demo, and solids of known volume for tests.
 
-How the population phantom was made, and from what, stands in `Resources/Data/population_phantom.md`.
+How the population phantom was made, and from what, stands in `population_phantom.md` beside this file.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from .structure import Structure, StructureSet
 
 __all__ = ["ANALYTIC_VOLUMES_CC", "PHANTOM_FILE", "analytic_grid", "analytic_phantom", "population_phantom"]
 
-PHANTOM_FILE = Path(__file__).parents[2] / "Resources" / "Data" / "population_phantom.npz"
-"""The shipped asset: `Dose3D/Resources/Data`, in the checkout and in an installed extension."""
+PHANTOM_FILE = Path(__file__).with_name("population_phantom.npz")
+"""The shipped asset; it travels with the library, in a checkout, a wheel and an installed extension."""
 
 ANALYTIC_VOLUMES_CC = {
     "BODY": (160 * 120 * 140 + 60 * 50 * 50) / 1000,
