@@ -11,6 +11,7 @@ import datetime
 import hashlib
 import hmac
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,13 +117,15 @@ def deidentify_file(source: Path, target: Path, options: DeidentifyOptions) -> N
     OutputError
         the target exists or cannot be written.
     """
-    try:
-        dataset = pydicom.dcmread(source, force=True)
-    except Exception as error:  # pydicom raises all kinds on damaged files
-        raise InputError(source, "the file cannot be read as DICOM", "name a DICOM file") from error
-    clean = deidentify(dataset, options)
-    with atomic_output(target) as draft:
-        _save(clean, draft, source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset = pydicom.dcmread(source, force=True)
+        except Exception as error:  # pydicom raises all kinds on damaged files
+            raise InputError(source, "the file cannot be read as DICOM", "name a DICOM file") from error
+        clean = deidentify(dataset, options)
+        with atomic_output(target) as draft:
+            _save(clean, draft, source)
 
 
 def _save(clean: Dataset, draft: Path, source: Path) -> None:
