@@ -70,7 +70,7 @@ def ellipsoids(rows: int, slices: int, count: int):
     for n in range(count):
         scale = 0.3 + 1.2 * n / max(1, count - 1)
         radii = scale * rng.uniform(0.7, 1.3, 3) * (slices / 3, rows / 18, rows / 18)
-        radii = np.maximum(np.minimum(radii, (slices / 2.2, rows / 2.2, rows / 2.2)), 1.2)
+        radii = np.maximum(np.minimum(radii, ((slices - 2) / 2.2, rows / 2.2, rows / 2.2)), 1.2)
         centre = rng.uniform(radii, (slices - 1, rows - 1, rows - 1) - radii)
         low, high = np.floor(centre - radii).astype(int), np.ceil(centre + radii).astype(int) + 1
         box = zip(low, high, centre, radii, (slices, rows, rows), strict=True)
@@ -347,8 +347,8 @@ def as_markdown(rows: list[list[str]], notes: list[str], size: dict) -> str:
     lines = [f"RTSTRUCT of {size['count']} ellipsoids on a CT of {size['rows']}x{size['rows']}x{size['slices']}", ""]
     lines += ["| " + " | ".join(cells) + " |" for cells in (HEADINGS, ["---"] * len(HEADINGS), *rows)]
     lines += ["", "Written files are judged by a separate decoder (pixel centre, even-odd)."]
-    lines += ["All readers read Dose3D's file. Peers run once, Dose3D a few times and the best counts, so on a busy machine"]
-    lines += ["processor seconds are the fair figure."]
+    lines += ["All readers read Dose3D's file. Peers run once, Dose3D a few times and the best counts, so on a"]
+    lines += ["busy machine processor seconds are the fair figure."]
     lines += [f"- {note}" for note in notes]
     lines += ["", f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}{load_average()}."]
     lines += ["", "Made by `python Testing/benchmarks/contours.py`."]
