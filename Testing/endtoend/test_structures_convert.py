@@ -233,6 +233,9 @@ def test_overlaps_colors_types_and_names_travel(tmp_path, series, geometry):
     provenance = json.loads((source / "provenance.json").read_text(encoding="utf-8"))
     assert provenance["task"] == "structures convert"
     assert provenance["inputs"][0]["sha256"]
+    header = pydicom.dcmread(next(ct.iterdir()), stop_before_pixels=True)
+    assert provenance["inputs"][1]["study_instance_uid"] == header.StudyInstanceUID
+    assert provenance["inputs"][1]["frame_of_reference_uid"] == header.FrameOfReferenceUID
 
 
 def test_without_ct_between_files(tmp_path):

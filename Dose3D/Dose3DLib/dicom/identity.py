@@ -7,7 +7,7 @@ from typing import Any
 from .ct import CtReference
 from .values import text
 
-__all__ = ["patient_texts", "series_facts"]
+__all__ = ["patient_texts", "series_facts", "series_uids"]
 
 _PATIENT = {"name": "PatientName", "id": "PatientID", "study": "StudyDescription", "series": "SeriesDescription"}
 _UIDS = {
@@ -22,7 +22,12 @@ def patient_texts(reference: CtReference) -> dict[str, str]:
     return {key: text(reference.header, keyword) for key, keyword in _PATIENT.items()}
 
 
+def series_uids(reference: CtReference) -> dict[str, str]:
+    """UIDs of study, series and frame of reference; "" where the CT does not say."""
+    return {key: text(reference.header, keyword) for key, keyword in _UIDS.items()}
+
+
 def series_facts(reference: CtReference) -> dict[str, Any]:
-    """UIDs of study, series, frame of reference, and of the images in slice order, without interpolated ones."""
+    """`series_uids`, and the UIDs of the images in slice order, without interpolated ones."""
     slices = [one.sop_instance_uid for one in reference.slices if one is not None]
-    return {**{key: text(reference.header, keyword) for key, keyword in _UIDS.items()}, "sop_instance_uids": slices}
+    return {**series_uids(reference), "sop_instance_uids": slices}

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 from pydicom.uid import SegmentationStorage
 
 from ..core.errors import InputError
@@ -25,13 +26,28 @@ from .seg_pixels import SegPixels
 from .seg_write import TYPE_PREFIX, SegAttributes, write_seg
 from .values import text
 
-__all__ = ["SEG_CLASSES", "SegAttributes", "read_seg", "write_seg"]
+__all__ = ["SEG_CLASSES", "SegAttributes", "is_seg", "read_seg", "write_seg"]
 
 SEG_CLASSES = (str(SegmentationStorage), "1.2.840.10008.5.1.4.1.1.66.7")
 """Segmentation Storage, Label Map Segmentation Storage."""
 
 _STEP_TOLERANCE_MM = 0.01
 _EXPORT_AGAIN = "export the segmentation again"
+
+
+def is_seg(path: Path) -> bool:
+    """True when a DICOM file says that it is a Segmentation; its pixels are not read.
+
+    Raises
+    ------
+    InputError
+        a file that cannot be read as DICOM.
+    """
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
+        return text(header, "SOPClassUID") in SEG_CLASSES
+    except (InvalidDicomError, OSError, EOFError, ValueError, AttributeError, NotImplementedError) as error:
+        raise InputError(path, "is not a readable DICOM file", "export the structures again") from error
 
 
 def read_seg(path: Path, reference: CtReference, lenient: bool = False, resample: bool = False) -> StructureSet:

@@ -113,16 +113,9 @@ def _has_dicom_mark(path: Path) -> bool:
 
 
 def _dicom_form(path: Path) -> Form:
-    import pydicom
-    from pydicom.errors import InvalidDicomError
+    from ..dicom.seg import is_seg
 
-    from ..dicom.seg import SEG_CLASSES
-
-    try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
-        return "SEG" if str(header.get("SOPClassUID")) in SEG_CLASSES else "RTSTRUCT"
-    except (InvalidDicomError, OSError, EOFError, ValueError, AttributeError, NotImplementedError) as error:
-        raise InputError(path, "is not a readable DICOM file", "export the structures again") from error
+    return "SEG" if is_seg(path) else "RTSTRUCT"
 
 
 def _form_of_output(settings: Settings) -> Form:
@@ -289,8 +282,9 @@ def _inputs(settings: Settings, source: Form, ct: _Ct) -> list[dict[str, Any]]:
         facts["sha256"] = file_sha256(path)
     listed = [facts]
     if ct.reference is not None:
-        uid = str(ct.reference.header.get("SeriesInstanceUID", ""))
-        listed.append({"path": str(settings.ct), "kind": "DICOM series", "series_instance_uid": uid})
+        from ..dicom.identity import series_uids
+
+        listed.append({"path": str(settings.ct), "kind": "DICOM series", **series_uids(ct.reference)})
     elif settings.ct is not None:
         listed.append({"path": str(settings.ct), "kind": "image file", "sha256": file_sha256(settings.ct)})
     return listed
