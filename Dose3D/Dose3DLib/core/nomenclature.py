@@ -23,6 +23,7 @@ from .errors import InputError
 __all__ = [
     "ANATOMICAL_STRUCTURE",
     "INTERPRETED_TYPES",
+    "SLICER_TYPE_TAG",
     "TISSUE",
     "Code",
     "Entry",
@@ -30,6 +31,7 @@ __all__ = [
     "color_for",
     "load_user_table",
     "lookup",
+    "slicer_terminology",
     "standard_name",
 ]
 
@@ -39,6 +41,9 @@ INTERPRETED_TYPES = (
     *("BRACHY_CHNL_SHLD", "SUPPORT", "FIXATION", "DOSE_REGION", "CONTROL", "DOSE_MEASUREMENT"),
 )
 """RT ROI Interpreted Type, DICOM PS3.3 C.8.8.8.1."""
+
+SLICER_TYPE_TAG = "DICOM.RTROIInterpretedType"
+"""Under which tag a segment of Slicer keeps its RT ROI Interpreted Type."""
 
 COLUMNS = ("name", "sides", "aliases", "color", "interpreted_type", "category", "type")
 _TABLE = Path(__file__).with_name("nomenclature.csv")
@@ -125,6 +130,19 @@ def color_for(name: str, table: Nomenclature | None = None) -> tuple[int, int, i
     rgb = colorsys.hsv_to_rgb(digest % 360 / 360, 0.55 + digest // 360 % 4 * 0.1, 0.75 + digest // 1440 % 3 * 0.1)
     red, green, blue = (round(255 * part) for part in rgb)
     return red, green, blue
+
+
+def slicer_terminology(name: str) -> str:
+    """Slicer's terminology entry: context~category~type~modifier~region context~region~region modifier.
+
+    Each code is `scheme^value^meaning` (vtkSlicerTerminologiesModuleLogic::SerializeTerminologyEntry). A name that the
+    table does not know is a tissue, as Slicer's own default says.
+    """
+    entry = lookup(name)
+    codes = (entry.category, entry.type, entry.modifier) if entry else (TISSUE, TISSUE, None)
+    parts = ["^^" if code is None else f"{code.scheme}^{code.value}^{code.meaning}" for code in codes]
+    contexts = "Segmentation category and type - 3D Slicer General Anatomy list", "Anatomic codes - DICOM master list"
+    return "~".join([contexts[0], *parts, contexts[1], "^^", "^^"])
 
 
 def load_user_table(path: str | Path) -> Nomenclature:

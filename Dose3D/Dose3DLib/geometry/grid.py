@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["SAME_GRID_TOLERANCE_MM", "Grid", "Volume"]
+__all__ = ["LPS_TO_RAS", "SAME_GRID_TOLERANCE_MM", "Grid", "Volume"]
 
 SAME_GRID_TOLERANCE_MM = 1e-3
 """Two grids whose corner voxels agree within this are the same: header noise is below, half a pixel far above."""
+
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""4 x 4, its own inverse: NIfTI, Slicer's files and its scene count to the right and to the front."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import InputError, ResourceError
-from .grid import Grid, Volume
+from .grid import LPS_TO_RAS, Grid, Volume
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -37,7 +37,6 @@ METADATA_KEY = "Dose3D"
 
 _DAMAGED = (OSError, EOFError, ValueError, TypeError, zlib.error, struct.error)
 """What gzip, zlib and numpy raise on a foreign or damaged file, beside nibabel's own errors."""
-_LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _READABLE = "give a three-dimensional image as " + ", ".join(IMAGE_SUFFIXES)
 
 
@@ -131,7 +130,7 @@ def _read_nifti(path: Path) -> RawImage:
     except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError, *_DAMAGED) as error:
         raise InputError(path, f"is not a readable NIfTI image ({_one_line(error)})", "export it again") from error
     unit_mm = {1: 1000.0, 3: 0.001}.get(int(image.header.structarr["xyzt_units"]) & 7, 1.0)
-    affine = np.diag([unit_mm] * 3 + [1.0]) @ _LPS_RAS @ np.asarray(image.affine, float)
+    affine = np.diag([unit_mm] * 3 + [1.0]) @ LPS_TO_RAS @ np.asarray(image.affine, float)
     return RawImage(array.transpose(2, 1, 0), _grid(path, shape[::-1], affine), _nifti_texts(image))
 
 
@@ -209,7 +208,7 @@ def _grid(path: Path, shape: tuple[int, ...], affine: np.ndarray) -> Grid:
 def _write_nifti(raw: RawImage, path: Path) -> None:
     import nibabel
 
-    affine = _LPS_RAS @ raw.grid.affine
+    affine = LPS_TO_RAS @ raw.grid.affine
     image = nibabel.Nifti1Image(np.asarray(raw.array).transpose(2, 1, 0), affine)
     image.header.set_xyzt_units("mm")
     image.set_sform(affine, code=1)

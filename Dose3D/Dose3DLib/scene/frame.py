@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..geometry.grid import Grid
+from ..geometry.grid import LPS_TO_RAS, Grid
 
-__all__ = ["LPS_TO_RAS", "SHEAR_TOLERANCE_MM", "orthogonal_frame"]
-
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+__all__ = ["SHEAR_TOLERANCE_MM", "orthogonal_frame"]
 
 SHEAR_TOLERANCE_MM = 0.01
 """A grid whose far corner moves less than this when made orthogonal is orthogonal: rounding of headers is below."""

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import OutputError, ResourceError
-from ..geometry.grid import Grid, Volume
+from ..geometry.grid import LPS_TO_RAS, Grid, Volume
 from ..geometry.structure import Structure, StructureSet
-from .frame import LPS_TO_RAS
 from .nodes import ScenePatient, add_patient, add_segmentation, add_volume, show_volume
 
 __all__ = ["ScenePatient", "new_scene", "read_scene", "write_scene"]

@@ -6,7 +6,7 @@ from builders.structure_builder import grids, same, structures
 from Dose3DLib.core.errors import InputError
 from Dose3DLib.geometry.grid import Grid
 from Dose3DLib.geometry.mask import Mask
-from Dose3DLib.geometry.segnrrd import assign_layers, read_seg_nrrd, write_seg_nrrd
+from Dose3DLib.geometry.segnrrd import read_seg_nrrd, write_seg_nrrd
 from Dose3DLib.geometry.structure import Structure, StructureSet
 
 sitk = pytest.importorskip("SimpleITK")
@@ -124,16 +124,6 @@ def _terminology(segmentation, number: int) -> str:
     text = vtk.reference("")
     assert segmentation.GetNthSegment(number).GetTag("TerminologyEntry", text)
     return str(text)
-
-
-def test_layers_keep_overlaps_apart():
-    chosen = structures(GRIDS["axial"])
-    layers = assign_layers(chosen)
-    array = np.zeros((max(layers) + 1, *chosen.grid.shape), int)
-    for structure, layer in zip(chosen, layers, strict=True):
-        array[layer] += structure.mask.to_array()
-    assert array.max() == 1
-    assert max(layers) < len(chosen) - 1
 
 
 def test_old_files_without_layer_and_label_value(tmp_path):

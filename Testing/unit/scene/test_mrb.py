@@ -215,6 +215,8 @@ def test_the_zip_holds_plain_files_that_other_readers_open(written, tmp_path):
     raw = (tmp_path / "scene" / "Data" / "Structures.seg.nrrd").read_bytes().split(b"\n\n")[0].decode("utf-8")
     for index, structure in enumerate(structures):
         assert f"\nSegment{index}_Name:={structure.name}\n" in raw  # pynrrd drops what is not ASCII
+        tags = next(line for line in raw.splitlines() if line.startswith(f"Segment{index}_Tags:="))
+        assert f"DICOM.RTROIInterpretedType:{structure.interpreted_type}|" in tags
         label, layer = int(header[f"Segment{index}_LabelValue"]), int(header[f"Segment{index}_Layer"])
         if not structure.mask.is_empty:
             assert np.array_equal(layers[..., layer] == label, structure.mask.to_array()), structure.name
