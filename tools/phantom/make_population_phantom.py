@@ -1,4 +1,4 @@
-"""Make the population phantom that `dose3d demo` runs on: Dose3D/Dose3DLib/geometry/population_phantom.npz and its card.
+"""Make the phantom that `dose3d demo` runs on: Dose3D/Dose3DLib/geometry/population_phantom.npz and its card.
 
     python tools/phantom/make_population_phantom.py --data DATA/openkbp --work /tmp/phantom
 

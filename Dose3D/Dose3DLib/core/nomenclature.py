@@ -29,6 +29,7 @@ __all__ = [
     "Entry",
     "Nomenclature",
     "color_for",
+    "interpreted_type_for",
     "load_user_table",
     "lookup",
     "slicer_terminology",
@@ -126,10 +127,13 @@ def color_for(name: str, table: Nomenclature | None = None) -> tuple[int, int, i
     entry = lookup(name, table)
     if entry:
         return entry.color
-    digest = zlib.crc32(_key(name).encode("utf-8"))
-    rgb = colorsys.hsv_to_rgb(digest % 360 / 360, 0.55 + digest // 360 % 4 * 0.1, 0.75 + digest // 1440 % 3 * 0.1)
-    red, green, blue = (round(255 * part) for part in rgb)
-    return red, green, blue
+    return _own_color(name)
+
+
+def interpreted_type_for(name: str, table: Nomenclature | None = None) -> str:
+    """RT ROI Interpreted Type of a structure: the table's, else ORGAN."""
+    entry = lookup(name, table)
+    return entry.interpreted_type if entry else "ORGAN"
 
 
 def slicer_terminology(name: str) -> str:
@@ -233,7 +237,7 @@ def _entries(path: Path, line: int, row: dict[str, str | None]) -> Iterator[Entr
     entry = Entry(cell["name"], aliases, (0, 0, 0), interpreted_type, category, code)
     for number, side in enumerate(cell["sides"].lower() or [""]):
         name = entry.name + (f"_{_SIDES[side][0]}" if side else "")
-        color = colors[min(number, len(colors) - 1)] if colors else _plain_color(name)
+        color = colors[min(number, len(colors) - 1)] if colors else _own_color(name)
         suffix = f" {_SIDES[side][0]}" if side else ""
         yield replace(
             entry,
@@ -244,9 +248,12 @@ def _entries(path: Path, line: int, row: dict[str, str | None]) -> Iterator[Entr
         )
 
 
-def _plain_color(name: str) -> tuple[int, int, int]:
-    red, green, blue = colorsys.hsv_to_rgb(zlib.crc32(_key(name).encode("utf-8")) % 360 / 360, 0.62, 0.86)
-    return round(255 * red), round(255 * green), round(255 * blue)
+def _own_color(name: str) -> tuple[int, int, int]:
+    """A colour that follows from the name alone, for structures that no table gives one."""
+    digest = zlib.crc32(_key(name).encode("utf-8"))
+    rgb = colorsys.hsv_to_rgb(digest % 360 / 360, 0.55 + digest // 360 % 4 * 0.1, 0.75 + digest // 1440 % 3 * 0.1)
+    red, green, blue = (round(255 * part) for part in rgb)
+    return red, green, blue
 
 
 def _parse_color(text: str) -> tuple[int, int, int]:

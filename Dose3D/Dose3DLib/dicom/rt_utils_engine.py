@@ -20,7 +20,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from ..core.errors import InputError, ResourceError
-from ..core.nomenclature import color_for, lookup
+from ..core.nomenclature import color_for, interpreted_type_for
 from ..geometry.mask import Mask
 from ..geometry.structure import Structure, StructureSet
 from .ct import CtReference
@@ -46,10 +46,8 @@ def read_by_rt_utils(path: Path, ct: Path, reference: CtReference) -> StructureS
             if array.shape != reference.grid.shape:
                 notes.append(f"{name}: rt-utils gives a mask of the wrong shape {array.shape}")
                 continue
-            entry = lookup(name)
-            kind = entry.interpreted_type if entry else "ORGAN"
             mask = Mask.from_array(array[order], reference.grid)
-            structures.append(Structure(str(name), mask, None, color_for(name), kind))
+            structures.append(Structure(str(name), mask, None, color_for(name), interpreted_type_for(name)))
     if not structures:
         raise InputError(path, f"rt-utils reads no structure of it ({'; '.join(notes[1:4])})", _REMEDY)
     return StructureSet(reference.grid, tuple(structures), tuple(notes))

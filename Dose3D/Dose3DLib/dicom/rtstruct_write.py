@@ -151,9 +151,7 @@ def _numbers(outlines: list[tuple[Structure, PlanarContours]]) -> list[int]:
     return list(range(1, len(outlines) + 1))
 
 
-def _contour_texts(
-    structure: Structure, number: int, reference: CtReference, outline: PlanarContours
-) -> ContourTexts:
+def _contour_texts(structure: Structure, number: int, reference: CtReference, outline: PlanarContours) -> ContourTexts:
     """One structure's polygons in patient coordinates (LPS, mm) as decimal strings."""
     polygons = [(k, polygon) for k in sorted(outline) for polygon in outline[k]]
     slices, counts = [k for k, _ in polygons], [len(polygon) for _, polygon in polygons]

@@ -16,7 +16,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import SegmentationStorage
 
 from ..core.errors import InputError
-from ..core.nomenclature import color_for, lookup
+from ..core.nomenclature import color_for, interpreted_type_for
 from ..geometry.grid import Grid
 from ..geometry.mask import Mask
 from ..geometry.placing import place_labels, same_voxels_map
@@ -324,5 +324,4 @@ def _interpreted_type(name: str, item: Dataset) -> str:
     description = str(item.get("SegmentDescription") or "")
     if description.startswith(TYPE_PREFIX.rstrip()):
         return description[len(TYPE_PREFIX) :].strip()
-    entry = lookup(name)
-    return entry.interpreted_type if entry else "ORGAN"
+    return interpreted_type_for(name)

@@ -42,10 +42,9 @@ _MOST_LABELS = 4096
 
 def named_structure(name: str, mask: Mask, label: Label | None = None, number: int | None = None) -> Structure:
     """A structure with the colour and type that its file gives, else those of the nomenclature."""
-    entry = nomenclature.lookup(name)
     color = label.color if label and label.color else nomenclature.color_for(name)
-    kind = label.interpreted_type if label and label.interpreted_type is not None else None
-    kind = kind if kind is not None else (entry.interpreted_type if entry else "ORGAN")
+    known = label is not None and label.interpreted_type is not None
+    kind = label.interpreted_type if known else nomenclature.interpreted_type_for(name)
     return Structure(name, mask, color=color, interpreted_type=kind, number=number)
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from ..core.errors import ResourceError
 from .grid import Grid, Volume
 from .mask import Mask
-from .structure import Structure, StructureSet
+from .mask_files import named_structure
+from .structure import StructureSet
 
 __all__ = ["ANALYTIC_VOLUMES_CC", "PHANTOM_FILE", "analytic_grid", "analytic_phantom", "population_phantom"]
 
@@ -62,17 +63,14 @@ def _decode_hu(arrays: dict[str, np.ndarray], grid: Grid) -> np.ndarray:
 
 
 def _decode_structures(arrays: dict[str, np.ndarray], grid: Grid) -> StructureSet:
-    from ..core.nomenclature import color_for
-
     names = [str(name) for name in arrays["structure_names"]]
     shape = tuple(int(n) for n in arrays["crop_shape"])
     bits = np.unpackbits(arrays["structures"], count=len(names) * math.prod(shape)).reshape(len(names), *shape)
     offset = tuple(int(n) for n in arrays["crop_start"])
     structures = []
     for number, (name, block) in enumerate(zip(names, bits, strict=True), start=1):
-        kind = "EXTERNAL" if name == "BODY" else "ORGAN"
         mask = Mask.from_array(block.astype(bool), grid, offset)
-        structures.append(Structure(name, mask, color=color_for(name), interpreted_type=kind, number=number))
+        structures.append(named_structure(name, mask, number=number))
     return StructureSet(grid, tuple(structures), ("Population phantom: the majority's structures, nobody's anatomy.",))
 
 
@@ -109,13 +107,9 @@ def analytic_phantom(grid: Grid | None = None) -> tuple[Volume, StructureSet]:
 
 
 def _named(shapes: dict[str, np.ndarray], grid: Grid) -> StructureSet:
-    from ..core.nomenclature import color_for
-
     structures = []
     for number, name in enumerate(ANALYTIC_VOLUMES_CC, start=1):
-        kind = "EXTERNAL" if name == "BODY" else "ORGAN"
-        mask = Mask.from_array(shapes[name], grid)
-        structures.append(Structure(name, mask, color=color_for(name), interpreted_type=kind, number=number))
+        structures.append(named_structure(name, Mask.from_array(shapes[name], grid), number=number))
     return StructureSet(grid, tuple(structures))
 
 

@@ -13,7 +13,7 @@ from .mask import Mask
 __all__ = ["PlanarContours", "Structure", "StructureSet"]
 
 PlanarContours = dict[int, list[np.ndarray]]
-"""Closed polygons by slice index k; each array is (n, 2), continuous (i, j) of the grid; the last point is not the first.
+"""Closed polygons by slice index k; each array is (n, 2), continuous (i, j) of the grid; no point is repeated.
 
 Pixel centres are whole numbers, pixel edges halves. All polygons of a slice together are filled by the even-odd rule,
 so holes are polygons of their own and islands in holes work (DICOM PS3.3 C.8.8.6.3 leaves the rule open; see the

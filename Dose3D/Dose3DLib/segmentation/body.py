@@ -17,6 +17,8 @@ _THIN_MM = 7.0
 """Plates of couch and mask are thinner than this, necks and noses thicker."""
 _PART = 0.1
 """A piece (arm, shoulder cut off by the field of view) counts when it has this share of the largest."""
+_CRUMB = 0.01
+"""Pieces with a smaller share lie on the patient: tubes, markers, folds of the mask."""
 
 
 def body_mask(volume: Volume) -> Mask:
@@ -27,7 +29,7 @@ def body_mask(volume: Volume) -> Mask:
     tissue = (array[slices] > _SKIN_HU) & where[slices]
     for plane in tissue:
         plane |= _enclosed(plane)
-    return Mask.from_array(_without_crumbs(tissue), volume.grid, tuple(s.start for s in slices))
+    return Mask.from_array(_large_parts(tissue, _CRUMB), volume.grid, tuple(s.start for s in slices))
 
 
 def _near_body(volume: Volume) -> np.ndarray:
@@ -40,7 +42,7 @@ def _near_body(volume: Volume) -> np.ndarray:
     rounds = max(1, round(_THIN_MM / 2 / coarse.grid.spacing_mm[1]))
     plane = ndimage.generate_binary_structure(2, 1)[None]
     thick = ndimage.binary_opening(tissue, plane, iterations=rounds)
-    body = _large_parts(thick if thick.any() else tissue)
+    body = _large_parts(thick if thick.any() else tissue, _PART)
     body = ndimage.binary_dilation(body, plane, iterations=rounds + 1)
     return _spread(body, volume.array.shape)
 
@@ -55,7 +57,8 @@ def _spread(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return coarse
 
 
-def _large_parts(mask: np.ndarray) -> np.ndarray:
+def _large_parts(mask: np.ndarray, share: float) -> np.ndarray:
+    """Connected parts that have at least this share of the largest one's voxels."""
     from scipy import ndimage
 
     labels, count = ndimage.label(mask)
@@ -63,7 +66,7 @@ def _large_parts(mask: np.ndarray) -> np.ndarray:
         return mask
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    return (sizes >= _PART * sizes.max())[labels]
+    return (sizes >= share * sizes.max())[labels]
 
 
 def _enclosed(plane: np.ndarray) -> np.ndarray:
@@ -74,14 +77,3 @@ def _enclosed(plane: np.ndarray) -> np.ndarray:
     if count < 2:
         return np.zeros_like(plane)
     return (labels > 0)[1:-1, 1:-1] & (labels != labels[0, 0])[1:-1, 1:-1]
-
-
-def _without_crumbs(mask: np.ndarray) -> np.ndarray:
-    from scipy import ndimage
-
-    labels, count = ndimage.label(mask)
-    if count < 2:
-        return mask
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return (sizes >= 0.01 * sizes.max())[labels]

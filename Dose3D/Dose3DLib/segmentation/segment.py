@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..bundles.bundle import Bundle
-from ..core.nomenclature import color_for, lookup
 from ..core.progress import Progress
 from ..geometry.grid import Grid, Volume
-from ..geometry.mask import Mask
+from ..geometry.mask_files import named_structure
 from ..geometry.structure import Structure, StructureSet
 from ..training.device import DeviceChoice, choose_device, with_memory_fallback
 from ..training.precision import choose_precision
@@ -95,7 +94,7 @@ def segment(
 
 def segment_body(volume: Volume) -> Structure:
     """BODY, of type EXTERNAL."""
-    return _structure(BODY, body_mask(volume))
+    return named_structure(BODY, body_mask(volume))
 
 
 def _predict(
@@ -124,11 +123,5 @@ def _organs(
         probability = Activations(sigmoid=True)(torch.from_numpy(logits[bundle.organs.index(organ)])[None])[0].numpy()
         probability = clean_probability(probability, source.voxel_volume_mm3)
         confidence[organ] = round(boundary_confidence(probability), 3)
-        found.append(_structure(organ, mask_on_grid(probability, source, target)))
+        found.append(named_structure(organ, mask_on_grid(probability, source, target)))
     return found, confidence
-
-
-def _structure(name: str, mask: Mask) -> Structure:
-    entry = lookup(name)
-    kind = entry.interpreted_type if entry else "ORGAN"
-    return Structure(name, mask, color=color_for(name), interpreted_type=kind)

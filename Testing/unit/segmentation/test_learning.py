@@ -59,11 +59,7 @@ def test_image_and_labels_move_together(step):
     image = torch.full((1, 32, 32, 32), -1.0)
     labels = torch.zeros(1, 32, 32, 32)
     image[0, 8:24, 8:24, 18:28], labels[0, 8:24, 8:24, 18:28] = 1.0, 1.0
-    augmentation = Augmentation(((0, 1),))
-    augmentation._intensity = lambda image: image
-    augmentation._intensity_state = None
-    augmentation.__class__ = _WithoutIntensity
-    moved, moved_labels = augmentation(image, labels, step_state(0, step))
+    moved, moved_labels = _WithoutIntensity()(image, labels, step_state(0, step))
     found = (moved > 0).flatten()
     truth = (moved_labels > 0).flatten()
     assert set(moved_labels.unique().tolist()) <= {0.0, 1.0, 2.0}
