@@ -151,8 +151,8 @@ def precision_line(single: Scores, half: Scores) -> str:
     """What bfloat16, the default where the processor has it, costs in quality."""
     largest = max(abs(single[n][o] - half[n][o]) for n in single for o in single[n])
     return (
-        f"The table is in float32. In bfloat16 the mean of all organs is {mean_of(half, ORGANS):.4f} "
-        f"instead of {mean_of(single, ORGANS):.4f} (all patients); largest change of one organ in one patient {largest:.3f}."
+        f"The table is in float32. In bfloat16 the mean of all organs is {mean_of(half, ORGANS):.4f} instead of "
+        f"{mean_of(single, ORGANS):.4f} (all patients); largest change of one organ in one patient {largest:.3f}."
     )
 
 
