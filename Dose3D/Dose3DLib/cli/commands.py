@@ -18,7 +18,7 @@ from ..tasks.registry import GROUPS
 
 __all__ = ["Request", "build_app"]
 
-ABOUT = """Dose3D: from CT to structures, dose and reports. For research use only.
+ABOUT = """Dose3D: from a CT to structures for planning systems. For research use only.
 
 Example: dose3d segment run CT_FOLDER --output RESULTS
 

@@ -23,12 +23,11 @@ from cyclopts import CycloptsError, MissingArgumentError, UnusedCliTokensError
 from ..core.errors import Cancelled, Dose3DError, OutputError
 from ..tasks.base import Task
 from ..tasks.registry import TASKS
+from ..worker.outcome import BUG, CANCELLED, OK, USER_ERROR, to_line, to_record
 from .commands import Request, build_app
 from .console import Display, SafeStream, show_result
 
 __all__ = ["main"]
-
-OK, BUG, USER_ERROR, CANCELLED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None, tasks: Sequence[Task] = TASKS) -> int:
@@ -85,7 +84,7 @@ def _execute(request: Request, out: SafeStream, err: SafeStream, started: float)
             result = job.start().wait(hear)
         except BaseException as error:
             with suppress(OSError, OutputError):  # our reader may have gone, our disk be full
-                write_event(_error_event(error))
+                write_event({"event": "error", **to_record(error)})
             if isinstance(error, Cancelled) and job.finished:
                 display.close()
                 return _say_cancelled_late(err, request)
@@ -100,8 +99,6 @@ def _execute(request: Request, out: SafeStream, err: SafeStream, started: float)
 @contextmanager
 def _event_writer(target: str | None, out: SafeStream) -> Iterator[Callable[[dict[str, Any]], None]]:
     """A function that writes an event as a JSON line to a new file, to standard output for "-", or nowhere."""
-    from ..worker.outcome import to_line
-
     if target is None:
         yield lambda event: None
     elif target == "-":
@@ -124,12 +121,6 @@ def _events_file(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(path, error.strerror or str(error), "choose another file for --json-events") from error
-
-
-def _error_event(error: BaseException) -> dict[str, Any]:
-    from ..worker.outcome import to_record
-
-    return {"event": "error", **to_record(error)}
 
 
 @contextmanager

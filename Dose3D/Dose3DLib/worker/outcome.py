@@ -15,6 +15,7 @@ from ..core.errors import Cancelled, Dose3DError, InputError, OutputError, Resou
 __all__ = ["WorkerCrash", "as_typed", "exit_code", "from_record", "to_line", "to_record", "write_json"]
 
 OK, BUG, USER_ERROR, CANCELLED = 0, 1, 2, 130
+"""The exit codes of worker and command line."""
 
 
 class WorkerCrash(Exception):
