@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from html.parser import HTMLParser
@@ -32,6 +33,13 @@ def masks_of(folder):
     """Name -> bool [k, j, i] and the NIfTI affine, read by nibabel."""
     images = {path.name.removesuffix(".nii.gz"): nibabel.load(path) for path in (folder / "masks").iterdir()}
     return {name: np.asarray(image.dataobj).T > 0 for name, image in images.items()}, images
+
+
+def hounsfield(folder):
+    """The bytes of a series that is stored as whole HU, from feet to head, by pydicom."""
+    slices = sorted(map(pydicom.dcmread, folder.iterdir()), key=lambda one: one.ImagePositionPatient[2])
+    assert {(one.RescaleSlope, one.RescaleIntercept, one.PixelRepresentation) for one in slices} == {(1, 0, 1)}
+    return b"".join(one.PixelData for one in slices)
 
 
 def dice(a, b):
@@ -80,6 +88,15 @@ def test_rtstruct_says_what_it_is(done, series):
     types = {numbers[item.ReferencedROINumber]: item.RTROIInterpretedType for item in dataset.RTROIObservationsSequence}
     assert types == {name: "EXTERNAL" if name == "BODY" else "ORGAN" for name in ORGANS}
     assert len({tuple(item.ROIDisplayColor) for item in dataset.ROIContourSequence}) == len(ORGANS)
+
+
+@pytest.mark.parametrize("name", ["structures.dcm", "segmentation.dcm"])
+def test_dicom_says_which_model_made_it(done, name):
+    weights = json.loads((done[0] / "provenance.json").read_text(encoding="utf-8"))["model"]["weights_sha256"]
+    (made,) = pydicom.dcmread(done[0] / name, stop_before_pixels=True).ContributingEquipmentSequence
+    assert weights in made.ContributionDescription
+    assert "head_neck_ct" in made.ContributionDescription
+    assert str(done[0].parent) not in made.ContributionDescription
 
 
 @pytest.mark.parametrize("name", ["structures.dcm", "segmentation.dcm"])
@@ -150,6 +167,8 @@ def test_provenance_tells_how(done, series):
     assert len(record["model"]["weights_sha256"]) == 64
     uids = {str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID) for path in series.iterdir()}
     assert set(record["inputs"][0]["sop_instance_uids"]) == uids
+    assert record["inputs"][0]["hu_sha256"] == hashlib.sha256(hounsfield(series)).hexdigest()
+    assert (record["device"], record["device_reason"]) == ("cpu", "asked for")
     assert {"reading headers", "network", "RTSTRUCT", "report"} <= set(record["seconds"])
     assert record["research_use_only"] is True
 

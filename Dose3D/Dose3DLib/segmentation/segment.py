@@ -47,14 +47,15 @@ class Segmentation:
         the organs in the model's order on the CT's grid, then BODY; an organ that was not found has an empty mask.
     confidence:
         organ -> 0..1, see `cleanup.boundary_confidence`.
-    device, precision:
-        where and in which number format the network ran.
+    device, precision, device_reason:
+        where and in which number format the network ran, and why there.
     """
 
     structures: StructureSet
     confidence: dict[str, float] = field(default_factory=dict)
     device: str = "cpu"
     precision: str = "float32"
+    device_reason: str = ""
 
 
 def input_spec(bundle: Bundle) -> InputSpec:
@@ -99,13 +100,13 @@ def segment_body(volume: Volume) -> Structure:
 
 def _predict(
     network: torch.nn.Module, image: Volume, bundle: Bundle, options: SegmentOptions, progress: Progress
-) -> tuple[np.ndarray, tuple[str, str]]:
+) -> tuple[np.ndarray, tuple[str, str, str]]:
     spec, patch = input_spec(bundle), tuple(bundle.metadata["dose3d"]["patch"])
 
-    def attempt(choice: DeviceChoice, batch: int) -> tuple[np.ndarray, tuple[str, str]]:
+    def attempt(choice: DeviceChoice, batch: int) -> tuple[np.ndarray, tuple[str, str, str]]:
         how = Execution(choice.name, choose_precision(options.precision, choice.name), batch)
         logits = predict_logits(network.to(choice.name), image.array, spec, patch, how, progress)
-        return logits, (how.device, how.precision)
+        return logits, (how.device, how.precision, choice.reason)
 
     device = choose_device(options.device)
     return with_memory_fallback(attempt, device, 2 if device.name == "cpu" else 8, progress)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..core.errors import InputError
 from ..core.progress import Progress
@@ -29,7 +32,8 @@ class CtSource:
     patient:
         plain texts for scene and report: `name`, `id`, `study`, `series`.
     facts:
-        for the provenance: path, kind, UIDs or SHA-256.
+        for the provenance: path, kind, UIDs, SHA-256 of the image file or of the HU that were read ([k, j, i], little
+        endian).
     """
 
     volume: Volume
@@ -61,5 +65,16 @@ def load_ct(path: Path, series: str | None, resample_slices: bool, progress: Pro
         progress.warn(note)
     from ..dicom.identity import patient_texts, series_facts
 
-    facts = {"path": str(path), "kind": "DICOM series", **series_facts(found.reference)}
+    facts = {
+        "path": str(path),
+        "kind": "DICOM series",
+        **series_facts(found.reference),
+        "hu_sha256": _sha256(found.volume),
+    }
     return CtSource(found.volume, found.reference, patient_texts(found.reference), facts)
+
+
+def _sha256(volume: Volume) -> str:
+    """Of what the files say, however they are encoded: their own hashes would change with a compression."""
+    array = volume.array
+    return hashlib.sha256(np.ascontiguousarray(array, array.dtype.newbyteorder("<"))).hexdigest()

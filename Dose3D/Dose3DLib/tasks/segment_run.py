@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -61,7 +61,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
             source = _read(settings, progress)
         found = _segment(settings, source, bundle, progress)
         draft.mkdir(exist_ok=True)
-        files = _write(settings, source, found, draft, progress)
+        files = _write(settings, source, found, bundle, draft, progress)
         # The 3-D picture is drawn by a process of its own while masks and scene are written.
         with start_3d(found.structures, draft / "picture.png") as drawing:
             files |= _write_images(source, found, draft, progress)
@@ -117,7 +117,7 @@ def _load_segment() -> Callable[..., Segmentation]:
 
 
 def _write(
-    settings: Settings, source: CtSource, found: Segmentation, draft: Path, progress: Progress
+    settings: Settings, source: CtSource, found: Segmentation, bundle: Bundle, draft: Path, progress: Progress
 ) -> dict[str, str]:
     """DICOM first: it is what the job is for."""
     files: dict[str, str] = {}
@@ -127,7 +127,7 @@ def _write(
             reference = _write_series(source, draft / "ct", progress)
             files["ct"] = "ct"
     if reference is not None:
-        files |= _write_dicom(settings, found, reference, draft, progress)
+        files |= _write_dicom(settings.seg, found, reference, _how(found, bundle), draft, progress)
     return files
 
 
@@ -136,8 +136,8 @@ def _write_images(source: CtSource, found: Segmentation, draft: Path, progress: 
 
     files = {"masks": "masks"}
     with progress.stage("masks", 0.85):
-        shown = type(found.structures)(source.volume.grid, tuple(s for s in found.structures if not s.mask.is_empty))
-        write_masks(shown, draft / "masks")
+        filled = tuple(s for s in found.structures if not s.mask.is_empty)
+        write_masks(replace(found.structures, structures=filled), draft / "masks")
     with progress.stage("scene", 0.92):
         files |= _write_scene(draft, source, found, progress)
     return files
@@ -154,20 +154,25 @@ def _write_series(source: CtSource, folder: Path, progress: Progress) -> CtRefer
     return reference
 
 
+def _how(found: Segmentation, bundle: Bundle) -> str:
+    """The provenance that goes into DICOM; no paths, which may name a patient whose images do not."""
+    model = f"model {bundle.name} {bundle.version} (SHA-256 of its weights {bundle.weights_sha256})"
+    return f"dose3d segment run, {model}, {found.device} {found.precision}. Research use only."
+
+
 def _write_dicom(
-    settings: Settings, found: Segmentation, reference: CtReference, draft: Path, progress: Progress
+    seg: bool, found: Segmentation, reference: CtReference, how: str, draft: Path, progress: Progress
 ) -> dict[str, str]:
     from ..dicom.rtstruct_write import RtStructAttributes, write_rtstruct
 
-    how = f"dose3d segment run, model {settings.model}, {found.device} {found.precision}. Research use only."
     with progress.stage("RTSTRUCT", 0.77):
         write_rtstruct(found.structures, reference, draft / "structures.dcm", RtStructAttributes(provenance=how))
     files = {"rtstruct": "structures.dcm"}
-    if settings.seg:
-        from ..dicom.seg import write_seg
+    if seg:
+        from ..dicom.seg import SegAttributes, write_seg
 
         with progress.stage("DICOM SEG", 0.8):
-            write_seg(found.structures, reference, draft / "segmentation.dcm")
+            write_seg(found.structures, reference, draft / "segmentation.dcm", SegAttributes(provenance=how))
         files["seg"] = "segmentation.dcm"
     return files
 
@@ -192,7 +197,7 @@ def _provenance(
     model = {"name": bundle.name, "version": bundle.version, "weights_sha256": bundle.weights_sha256}
     return make_provenance(
         "segment run", settings.to_dict(), progress, inputs=[source.facts], model=model,
-        device=found.device, precision=found.precision, confidence=found.confidence,
+        device=found.device, device_reason=found.device_reason, precision=found.precision, confidence=found.confidence,
     )  # fmt: skip
 
 
@@ -203,16 +208,16 @@ def _write_report(
 
     labels = {"name": "Patient", "id": "Patient ID", "study": "Study", "series": "Series"}
     content = SegmentationReport(
-        source.volume,
-        found.structures,
-        "Structures found on CT",
-        {label: source.patient[key] for key, label in labels.items() if source.patient.get(key)},
-        picture.path,
-        picture.note,
-        provenance["seconds"],
-        provenance["warnings"],
-        {**provenance, "inputs": [_short(facts) for facts in provenance["inputs"]]},
-        {organ: {"Edge confidence": value} for organ, value in found.confidence.items()},
+        volume=source.volume,
+        structures=found.structures,
+        title="Structures found on CT",
+        patient={label: source.patient[key] for key, label in labels.items() if source.patient.get(key)},
+        picture_3d=picture.path,
+        picture_note=picture.note,
+        seconds=provenance["seconds"],
+        warnings=provenance["warnings"],
+        provenance={**provenance, "inputs": [_short(facts) for facts in provenance["inputs"]]},
+        quality={organ: {"Edge confidence": value} for organ, value in found.confidence.items()},
     )
     write_segmentation_report(draft / "report.html", content)
     if picture.path:

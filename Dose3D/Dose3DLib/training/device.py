@@ -123,7 +123,7 @@ def with_memory_fallback(
             batch //= 2
             progress.warn(f"{problem}; going on with {batch}")
         elif device.name != "cpu":
-            device = DeviceChoice("cpu", f"{problem}")
+            device = DeviceChoice("cpu", problem)
             progress.warn(f"{problem}; going on with the processor, which takes longer")
         else:
             raise ResourceError("memory", "ran out", "close other programs, or use a smaller image or a crop")
