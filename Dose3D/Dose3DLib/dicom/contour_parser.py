@@ -1,9 +1,10 @@
 """Reads an RTSTRUCT file into a pydicom data set and, beside it, the contours as raw text.
 
 pydicom makes an object of each of some five thousand contours and thirty thousand elements, which takes seconds. Here a
-walker over the bytes (DICOM PS3.5 section 7.5, little endian, explicit or implicit VR, items of defined or undefined
+walker over the bytes (DICOM PS3.5 section 7.5, both byte orders, explicit or implicit VR, items of defined or undefined
 length) takes ROI Contour Sequence (3006,0039) out of the file, and pydicom reads the rest. Whatever the walker does not
-know (big endian, deflated, no file meta information, damage) is left to pydicom as a whole.
+know (deflated, damage) is left to pydicom as a whole. pydicom reads a file that ends early as far as it goes, without a
+word; the walker refuses it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..core.errors import InputError
 
@@ -52,6 +53,10 @@ class _Unusual(Exception):
     """The walker does not know this form."""
 
 
+class _CutShort(Exception):
+    """The file ends within an element."""
+
+
 def load_rtstruct(path: Path) -> tuple[Dataset, list[RawRoi]]:
     """All of the file but its ROI Contour Sequence as a data set, and that sequence.
 
@@ -67,7 +72,9 @@ def load_rtstruct(path: Path) -> tuple[Dataset, list[RawRoi]]:
     try:
         start, end, rois = _take_out(data)
         return _parse(path, data[:start] + data[end:]), rois
-    except (_Unusual, struct.error, IndexError, UnicodeDecodeError):
+    except (_CutShort, struct.error) as error:
+        raise InputError(path, "is cut short or damaged", "copy or export the structures again") from error
+    except (_Unusual, UnicodeDecodeError):
         dataset = _parse(path, data)
         return dataset, _rois_by_pydicom(path, dataset)
 
@@ -87,32 +94,44 @@ def _parse(path: Path, data: bytes) -> Dataset:
 
 
 def _take_out(data: bytes) -> tuple[int, int, list[RawRoi]]:
-    """Where ROI Contour Sequence begins and ends in the file, and its items."""
-    if data[128:132] != b"DICM" or data[132:140] != b"\x02\x00\x00\x00UL\x04\x00":
+    """Where ROI Contour Sequence begins and ends in the file, and its items; walks on to the end of the file."""
+    position, walker = _start(data)
+    found = None
+    try:
+        while data[position : position + 8].strip(b"\0"):  # some writers pad the file with zeros
+            tag, value, length = walker.element(position)
+            end = walker.end(value, length)
+            if tag == _ROI_CONTOUR:
+                found = position, end, [walker.roi(*item) for item in walker.items(value, length)]
+            position = end
+    except _Unusual:
+        if found is None:
+            raise
+    return found or (len(data), len(data), [])
+
+
+def _start(data: bytes) -> tuple[int, _Walker]:
+    """Where the data set begins, and a walker that knows its encoding."""
+    first = 132 if data[128:132] == b"DICM" else 0
+    if data[first : first + 2] == b"\x08\x00":  # no file meta information
+        return first, _Walker(data, data[first + 4 : first + 6].isalpha())
+    if first == 0 or data[132:140] != b"\x02\x00\x00\x00UL\x04\x00":
         raise _Unusual
     body = 144 + struct.unpack_from("<I", data, 140)[0]
     meta = _Walker(data, True)
     syntax = meta.text(meta.values(132, body), _TRANSFER_SYNTAX)
-    if syntax not in (ExplicitVRLittleEndian, ImplicitVRLittleEndian):
+    if syntax not in (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian):
         raise _Unusual
-    walker = _Walker(data, syntax == ExplicitVRLittleEndian)
-    position = body
-    while position < len(data):
-        tag, value, length = walker.element(position)
-        end = walker.end(value, length)
-        if tag == _ROI_CONTOUR:
-            return position, end, [walker.roi(*item) for item in walker.items(value, length)]
-        position = end
-    return len(data), len(data), []
+    return body, _Walker(data, syntax != ImplicitVRLittleEndian, ">" if syntax == ExplicitVRBigEndian else "<")
 
 
 class _Walker:
-    """Elements and items of a little endian data set in `data`."""
+    """Elements and items of a data set in `data`; `order` as in `struct`."""
 
-    def __init__(self, data: bytes, explicit: bool):
+    def __init__(self, data: bytes, explicit: bool, order: str = "<"):
         self.data, self.explicit = data, explicit
-        self._short, self._long = struct.Struct("<HH2sH").unpack_from, struct.Struct("<HHI").unpack_from
-        self._length = struct.Struct("<I").unpack_from
+        self._short = struct.Struct(order + "HH2sH").unpack_from
+        self._long, self._length = struct.Struct(order + "HHI").unpack_from, struct.Struct(order + "I").unpack_from
         self._known_images: dict[bytes, tuple[str, ...]] = {}
 
     def element(self, position: int) -> tuple[int, int, int]:
@@ -138,7 +157,7 @@ class _Walker:
             ends = [value, *(end for _, end in self.items(value, length))]
             return self._after_items(ends[-1])
         if value + length > len(self.data):
-            raise _Unusual
+            raise _CutShort
         return value + length
 
     def _after_items(self, position: int) -> int:
@@ -182,7 +201,9 @@ class _Walker:
             tag, value, length = element(start)
             found[tag] = value, length
             start = value + length if length != _UNDEFINED else self.end(value, length)
-        if start != end or end > len(self.data):
+        if end > len(self.data):
+            raise _CutShort
+        if start != end:
             raise _Unusual
         return found
 

@@ -31,7 +31,9 @@ __all__ = ["read_rtstruct"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 CLOSED = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
-EXPORT_AGAIN = "export the structures again, or read the file leniently"
+EXPORT_AGAIN = "export the structures again, or accept it with --lenient"
+SAME_PATIENT = "give the CT and the structures of one patient, or accept it with --lenient"
+NOTES_IN_AN_ERROR = 3
 
 
 def read_rtstruct(path: Path, reference: CtReference, lenient: bool = False) -> StructureSet:
@@ -74,7 +76,9 @@ def _read(dataset: Dataset, rois: list[RawRoi], reference: CtReference, report: 
     _check_images(entries, reference, report)
     structures = _structures(entries, reference, report)
     if not structures:
-        cause = f"holds no closed contour in this CT ({'; '.join(report.notes)})"
+        more = len(report.notes) - NOTES_IN_AN_ERROR
+        said = report.notes[:NOTES_IN_AN_ERROR] + ([f"and {more} more"] if more > 0 else [])
+        cause = f"holds no closed contour in this CT ({'; '.join(said)})"
         raise InputError(report.path, cause, "give the CT it belongs to")
     return StructureSet(reference.grid, tuple(structures), tuple(report.notes))
 
@@ -119,7 +123,10 @@ def _entries(dataset: Dataset, rois: list[RawRoi], report: _Report) -> list[_Ent
     for item in _items(dataset, "StructureSetROISequence"):
         number = _number_key(text(item, "ROINumber"))
         parts = contours.pop(number, [])
-        name = _CONTROL.sub(" ", text(item, "ROIName")).strip() or f"ROI_{number}"
+        name = _CONTROL.sub(" ", text(item, "ROIName")).strip()
+        if not name:
+            name = f"ROI_{number}"
+            report.note(f"the structure of ROI number '{number}' has no name and is called {name}")
         name = _free_name(name, taken, report)
         entries.append(_entry(number, name, parts, kinds.get(number, ""), text(item, "ReferencedFrameOfReferenceUID")))
     for number, parts in contours.items():
@@ -172,7 +179,7 @@ def _color(value: str) -> tuple[int, int, int] | None:
 def _check_patient(dataset: Dataset, reference: CtReference, report: _Report) -> None:
     own, other = text(dataset, "PatientID"), text(reference.header, "PatientID")
     if own and other and own != other:
-        report.doubt(f"is of patient '{own}', the CT of '{other}'", "give the CT and the structures of one patient")
+        report.doubt(f"is of patient '{own}', the CT of '{other}'", SAME_PATIENT)
 
 
 def _check_frames(dataset: Dataset, entries: list[_Entry], reference: CtReference, report: _Report) -> list[_Entry]:
@@ -189,7 +196,7 @@ def _check_frames(dataset: Dataset, entries: list[_Entry], reference: CtReferenc
     if foreign and (len(foreign) == len(entries) or report.lenient):
         report.doubt(
             f"lies in another frame of reference ({foreign[0].frame_uid or min(general)}) than the CT ({wanted})",
-            "give the CT that the structures were drawn on",
+            "give the CT that the structures were drawn on, or accept it with --lenient",
         )
         return entries
     if foreign:
@@ -207,7 +214,7 @@ def _check_images(entries: list[_Entry], reference: CtReference, report: _Report
         listed = ", ".join(missing[:20]) + " ..." * (len(missing) > 20)
         report.doubt(
             f"refers to {len(missing)} image(s) that the CT lacks: {listed}",
-            "give the complete CT that the structures were drawn on, or read the file leniently",
+            "give the complete CT that the structures were drawn on, or accept it with --lenient",
         )
     bare = sum(not contour.images for contour in closed)
     if bare:

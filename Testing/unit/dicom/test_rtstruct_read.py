@@ -219,31 +219,44 @@ def undefined_lengths(dataset):
                 undefined_lengths(item)
 
 
+def encoded(base, folder, syntax, undefined):
+    """The good file in a transfer syntax; None: implicit little endian without file meta information."""
+    ds = pydicom.dcmread(base[0])
+    if undefined:
+        undefined_lengths(ds)
+    if syntax is None:
+        del ds.file_meta
+        pydicom.dcmwrite(folder / "rs.dcm", ds, implicit_vr=True, little_endian=True)
+    else:
+        ds.file_meta.TransferSyntaxUID = syntax
+        order = {"implicit_vr": syntax.is_implicit_VR, "little_endian": syntax.is_little_endian}
+        pydicom.dcmwrite(folder / "rs.dcm", ds, enforce_file_format=True, **order)
+    return folder / "rs.dcm"
+
+
+def element_ends(file):
+    """Where the elements of the data set end: cut there, the file is sound, if poorer."""
+    ends = set()
+    with file.open("rb") as stream:
+        pydicom.filereader.read_partial(stream, lambda *_: ends.add(stream.tell()), force=True)
+    return {end - header for end in ends for header in (0, 8, 12)}
+
+
 @pytest.mark.parametrize("undefined", [False, True])
 @pytest.mark.parametrize(
     "syntax",
     [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, None],
 )
 def test_any_encoding(base, tmp_path, syntax, undefined):
-    file, reference, arrays = base
-    ds = pydicom.dcmread(file)
-    if undefined:
-        undefined_lengths(ds)
-    if syntax is None:
-        del ds.file_meta
-        pydicom.dcmwrite(tmp_path / "rs.dcm", ds, implicit_vr=True, little_endian=True)
-    else:
-        ds.file_meta.TransferSyntaxUID = syntax
-        order = {"implicit_vr": syntax.is_implicit_VR, "little_endian": syntax.is_little_endian}
-        pydicom.dcmwrite(tmp_path / "rs.dcm", ds, enforce_file_format=True, **order)
+    _, reference, arrays = base
+    encoded(base, tmp_path, syntax, undefined)
     found = read_rtstruct(tmp_path / "rs.dcm", reference)
     assert found.notes == ()
     assert found.names == list(arrays)
     assert all(np.array_equal(found[name].mask.to_array(), arrays[name]) for name in arrays)
 
 
-def test_the_fast_way_is_taken(base, monkeypatch):
-    """Otherwise every test here would only judge the way through pydicom."""
+def test_the_fast_way_is_taken(base, monkeypatch):  # otherwise all would judge the way through pydicom
     monkeypatch.setattr("Dose3DLib.dicom.contour_parser._rois_by_pydicom", None)
     assert len(read_rtstruct(base[0], base[1])) == 2
 
@@ -272,12 +285,21 @@ def test_class_of_an_unknown_value_representation(base, tmp_path):
     assert len(refused.value.cause) < 100
 
 
-@pytest.mark.parametrize("part", [0.3, 0.6, 0.97])
-def test_truncated_file(base, tmp_path, part):
-    data = base[0].read_bytes()
-    (tmp_path / "rs.dcm").write_bytes(data[: int(len(data) * part)])
-    with pytest.raises(InputError):
-        read_rtstruct(tmp_path / "rs.dcm", base[1])
+@pytest.mark.parametrize("undefined", [False, True])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, None])
+def test_truncated_file(base, tmp_path, syntax, undefined):
+    """Cut anywhere but between two elements of the data set; pydicom would give the part that is there."""
+    file, whole = encoded(base, tmp_path, syntax, undefined), tmp_path / "cut.dcm"
+    data, ends = file.read_bytes(), element_ends(file)
+    for length in {*range(150, len(data), len(data) // 60), len(data) - 10, len(data) - 1} - ends:
+        whole.write_bytes(data[:length])
+        with pytest.raises(InputError, match=r"cut short|not a DICOM file"):
+            read_rtstruct(whole, base[1], lenient=True)
+
+
+def test_zeros_behind_the_end(base, tmp_path):
+    (tmp_path / "rs.dcm").write_bytes(base[0].read_bytes() + b"\0" * 300)
+    assert len(read_rtstruct(tmp_path / "rs.dcm", base[1])) == 2
 
 
 # ---------------------------------------------------------------- odd contents
@@ -335,6 +357,7 @@ def test_names_and_numbers(base, tmp_path):
     found = read_rtstruct(changed(base, tmp_path, change), base[1])
     assert found.names == ["ROI_1", "ROI_2"]
     assert found.notes == (
+        "the structure of ROI number '1' has no name and is called ROI_1",
         "contours of ROI number '2', which the file does not name, are called ROI_2",
         "without contours, left out: ring",
     )
