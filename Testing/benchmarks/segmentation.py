@@ -38,8 +38,8 @@ from openkbp import NAMES, WRONG_IN_VAL, OpenKbpPatient, read_patient  # noqa: E
 ORGANS = tuple(NAMES)
 FIRST_FIVE = ORGANS[:5]
 TO_RTSTRUCT = (
-    "reading headers",
-    "decoding slices",
+    "read headers",
+    "decode slices",
     "prepare image",
     "load model",
     "network",

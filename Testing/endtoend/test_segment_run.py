@@ -169,7 +169,7 @@ def test_provenance_tells_how(done, series):
     assert set(record["inputs"][0]["sop_instance_uids"]) == uids
     assert record["inputs"][0]["hu_sha256"] == hashlib.sha256(hounsfield(series)).hexdigest()
     assert (record["device"], record["device_reason"]) == ("cpu", "asked for")
-    assert {"reading headers", "network", "RTSTRUCT", "report"} <= set(record["seconds"])
+    assert {"read headers", "network", "RTSTRUCT", "report"} <= set(record["seconds"])
     assert record["research_use_only"] is True
 
 

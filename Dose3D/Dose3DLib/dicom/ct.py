@@ -95,11 +95,10 @@ def read_ct(
     Missing slices are interpolated linearly when `resample_slices` is set.
     """
     progress = progress or Progress()
-    with progress.stage("reading headers", HEADERS_SHARE):
+    with progress.stage("read headers", HEADERS_SHARE):
         reference, stack = _read_stack(Path(path), series_uid, resample_slices, progress)
-    with progress.stage("decoding slices", 1.0):
+    with progress.stage("decode slices", 1.0):
         array, notes = read_hounsfield(stack, progress)
-    progress.report(1.0, "CT read")
     reference = replace(reference, notes=(*reference.notes, *notes))
     return CtSeries(reference, Volume(array, stack.grid))
 

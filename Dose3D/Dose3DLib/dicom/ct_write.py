@@ -79,7 +79,7 @@ def write_ct(
     with atomic_output(folder) as draft:
         draft.mkdir()
         for number, k in enumerate(order, start=1):
-            progress.report(number / len(order), f"writing slice {number} of {len(order)}")
+            progress.report(number / len(order), f"slice {number} of {len(order)}")
             uid = _uid(seed, f"image {number}")
             _fill_slice(dataset, volume, k, number, uid)
             dataset.save_as(draft / f"CT_{number:04d}.dcm", enforce_file_format=True)

@@ -79,7 +79,7 @@ def _fill(stack: Stack, dtype: Any, progress: Progress) -> tuple[np.ndarray, int
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for n, (frame, stored) in enumerate(zip(stack.frames, _stored(stack.frames), strict=True)):
-            progress.report(n / count, f"decoding slice {n + 1} of {count}")
+            progress.report(n / count, f"slice {n + 1} of {count}")
             padding = _padding(frame, stored)
             now = _hounsfield(stored, frame, padding, dtype)
             padded += 0 if padding is None else int(padding.sum())

@@ -72,7 +72,7 @@ def scan(root: Path, progress: Progress | None = None, recursive: bool = True) -
         for n, path in enumerate(paths):
             progress.check()
             if n % 16 == 0:
-                progress.report(n / len(paths), f"reading headers, {n} of {len(paths)} files")
+                progress.report(n / len(paths), f"{n} of {len(paths)} files")
             scanned = read_header(path)
             if isinstance(scanned, str):
                 skipped[scanned] += 1

@@ -71,7 +71,7 @@ def _oddities(
     low, high = facts["volume_cc"]
     reasons = []
     if not low <= volume <= high:
-        reasons.append(f"{volume:.1f} cm3 (training patients {low:g} to {high:g})")
+        reasons.append(f"{volume:.1f} cc (training patients {low:g} to {high:g})")
     if confidence < facts["confidence"]:
         reasons.append("the network is unsure of its edge")
     wrong, others = _misplaced(structure.name, expected["offsets_mm"], centers)

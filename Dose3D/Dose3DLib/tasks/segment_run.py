@@ -72,7 +72,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
         text = json.dumps(provenance, indent=2, ensure_ascii=False) + "\n"
         (draft / "provenance.json").write_text(text, encoding="utf-8")
     files |= {"report": "report.html", "provenance": "provenance.json"}
-    summary = {s.name: f"{s.mask.volume_cc:.1f} cm3" if not s.mask.is_empty else "not found" for s in found.structures}
+    summary = {s.name: f"{s.mask.volume_cc:.1f} cc" if not s.mask.is_empty else "not found" for s in found.structures}
     return Result(settings.output, files, summary, tuple(progress.warnings), dict(progress.seconds))
 
 

@@ -77,7 +77,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
         with progress.stage("write structures", 1.0):
             _write(settings, source, target, found, ct, draft, progress)
     files = {"masks": "masks", "provenance": "provenance.json"} if target == "masks" else {}
-    summary = {s.name: f"{s.mask.volume_cc:.2f} cm3, {s.mask.voxels} voxels" for s in found}
+    summary = {s.name: f"{s.mask.volume_cc:.2f} cc, {s.mask.voxels} voxels" for s in found}
     return Result(settings.output, files, summary, tuple(progress.warnings), dict(progress.seconds))
 
 

@@ -252,7 +252,8 @@ def test_progress_and_cancel(tmp_path):
     cb.write_series(tmp_path, cb.phantom_hu())
     events = []
     read_ct(tmp_path, progress=Progress(events.append))
-    assert any("decoding slice 3 of 6" in event.get("message", "") for event in events)
+    said = [(event.get("stage"), event.get("message")) for event in events]
+    assert ("decode slices", "slice 3 of 6") in said
     fractions = [event["fraction"] for event in events if event["event"] == "progress"]
     assert fractions == sorted(fractions)
     asked = iter(range(100))

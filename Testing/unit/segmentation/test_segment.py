@@ -168,7 +168,7 @@ def test_images_that_are_no_ct_are_refused(low, high, why):
 
 
 def body_part(**places):
-    """Cubes of 8 cm3 at LPS places (mm); None: not found. Returns the set and what is expected of A, B and C."""
+    """Cubes of 8 cc at LPS places (mm); None: not found. Returns the set and what is expected of A, B and C."""
     grid = Grid.axial((30, 30, 30), (10, 10, 10), (0, 0, 0))
     structures = []
     for name, place in places.items():
@@ -202,7 +202,7 @@ def test_other_part_of_the_body_is_said():
 def test_organ_of_odd_size_is_named():
     found, expected = body_part(**RIGHT)
     expected["organs"]["C"]["volume_cc"] = [20, 30]
-    assert doubts(found, SURE, expected, "a CT") == ["Look at C: 8.0 cm3 (training patients 20 to 30)."]
+    assert doubts(found, SURE, expected, "a CT") == ["Look at C: 8.0 cc (training patients 20 to 30)."]
 
 
 def test_organ_at_an_odd_place_is_named():

@@ -20,7 +20,7 @@ def main_job(monkeypatch):
         calls.append((series, output))
         output.mkdir()
         (output / "report.html").write_text("report")
-        return Result(output, {"report": "report.html"}, {"Brainstem": "25 cm3"})
+        return Result(output, {"report": "report.html"}, {"Brainstem": "25.0 cc"})
 
     monkeypatch.setattr(demo, "_segment", segment)
     return calls
