@@ -19,6 +19,10 @@ __all__ = ["atomic_output", "is_finished", "keep_journal", "output_in_place", "r
 RESULT_MARKS = ("provenance.json", "configs/metadata.json")
 """A folder with one of these is a result or a model bundle of ours; other folders that hold something stay."""
 
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+FULL_BYTES = 64 << 10
+"""With less than this free, a failed write is taken for one on a full disk, whatever the library that wrote says."""
+
 _journals: list[Path] = []
 
 
@@ -82,15 +86,35 @@ def output_in_place(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _disk_errors(target: Path, place: Path) -> Iterator[None]:
-    """Turn the system's errors of writing below `place` into errors of the output that the user named."""
+    """Turn errors of writing below `place` into errors of the output that was named."""
     try:
         yield
+    except OutputError as error:
+        if not Path(error.what).is_relative_to(place):
+            raise
+        raise OutputError(target, error.cause, error.remedy) from error
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-        if full or error.filename is None or str(error.filename).startswith(str(place)):
-            cause = error.strerror or str(error)
+        ours = error.filename is None or str(error.filename).startswith(str(place))
+        full = _says_full(error) or (ours and _is_full(place))
+        if full or ours:
+            cause = os.strerror(errno.ENOSPC) if full else error.strerror or str(error).partition("\n")[0][:200]
             raise OutputError(target, cause, "free some space or choose another output") from error
         raise
+
+
+def _is_full(place: Path) -> bool:
+    with suppress(OSError):
+        return shutil.disk_usage(place).free < FULL_BYTES
+    return False
+
+
+def _says_full(error: BaseException | None) -> bool:
+    """Libraries wrap the system's error in one of their own."""
+    while error is not None:
+        if getattr(error, "errno", None) in FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _check_target(target: Path, overwrite: bool) -> None:
@@ -98,14 +122,14 @@ def _check_target(target: Path, overwrite: bool) -> None:
         exists = target.exists()
     except OSError as error:  # a folder on the way that may not be entered
         raise OutputError(target, error.strerror or str(error), "choose a folder that you may write to") from error
-    if exists and not overwrite:
-        raise OutputError(target, "exists already", "choose another output or add --overwrite")
     place, kept = target.resolve(), (Path.cwd(), Path(os.path.expanduser("~")).resolve())
     if exists and any(place == one or place in one.parents for one in kept):
         raise OutputError(target, "is a folder that holds more than results", "name a new folder in it")
     if target.is_dir() and any(target.iterdir()) and not any((target / mark).is_file() for mark in RESULT_MARKS):
         cause = "is a folder that is no result of Dose3D (no provenance.json in it)"
         raise OutputError(target, cause, "choose another output, or empty it yourself")
+    if exists and not overwrite:
+        raise OutputError(target, "exists already", "choose another output or add --overwrite")
 
 
 def _make_room(target: Path) -> tuple[Path, list[Path]]:
@@ -134,7 +158,7 @@ def _remove_if_empty(folders: Iterable[Path]) -> None:
 def _replace(draft: Path, target: Path) -> None:
     if not draft.exists():
         return
-    if target.is_dir() and not target.is_symlink():
+    if os.path.lexists(target) and (draft.is_dir() or (target.is_dir() and not target.is_symlink())):
         old = draft.parent / ".replaced"
         os.replace(target, old)
         try:

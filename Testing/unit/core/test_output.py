@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -123,6 +124,55 @@ def test_a_full_disk_is_told_of_the_target(tmp_path):
     assert names(tmp_path) == []
 
 
+def wrapped(error):
+    """As pydicom does it: the same class, its own words with a traceback in them, no number."""
+    try:
+        raise error
+    except OSError as cause:
+        raise OSError(f"With tag (5200,9230) got exception: {cause}\nTraceback") from cause
+
+
+def test_a_full_disk_in_a_librarys_words(tmp_path):
+    with pytest.raises(OutputError, match="OUT: No space left on device; free"), atomic_output(tmp_path / "OUT"):
+        wrapped(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    with pytest.raises(OutputError) as other, atomic_output(tmp_path / "OUT"):
+        wrapped(OSError(errno.EIO, "broken"))
+    assert "Traceback" not in str(other.value)
+
+
+def test_words_of_a_library_that_lost_the_systems_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda place: shutil._ntuple_diskusage(9, 9, 0))
+    with pytest.raises(OutputError, match="OUT: No space left on device; free"), atomic_output(tmp_path / "OUT"):
+        raise OSError(errno.EIO, "[nrrd] _nrrdGzClose: failed to flush pending data", str(tmp_path / "OUT"))
+
+
+def test_a_part_that_cannot_be_written_is_told_of_the_whole(tmp_path):
+    """The draft's name says nothing to the user, and the draft is gone when the words are read."""
+
+    def write():
+        with atomic_output(tmp_path / "OUT") as draft:
+            draft.mkdir()
+            with atomic_output(draft / "structures.dcm"):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OutputError, match="No space left on device") as error:
+        write()
+    assert error.value.what == str(tmp_path / "OUT")
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_folder_takes_the_place_of_a_file_or_a_link(tmp_path, link):
+    """It must not turn out after an hour that the finished folder has no place."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "OUT").symlink_to("kept") if link else (tmp_path / "OUT").write_text("old")
+    with atomic_output(tmp_path / "OUT", overwrite=True) as draft:
+        draft.mkdir()
+        (draft / "a").touch()
+    assert names(tmp_path / "OUT") == ["a"]
+    assert names(tmp_path / "kept") == []
+    assert names(tmp_path) == ["OUT", "kept"]
+
+
 def test_own_folders_are_spared(tmp_path, monkeypatch):
     (tmp_path / "home").mkdir()
     (tmp_path / "work" / "deep").mkdir(parents=True)
@@ -132,6 +182,8 @@ def test_own_folders_are_spared(tmp_path, monkeypatch):
     for place in (".", "..", tmp_path, tmp_path / "home", "/"):
         with pytest.raises(OutputError, match="holds more than results"):
             atomic_output(Path(place), overwrite=True).__enter__()
+        with pytest.raises(OutputError, match="holds more than results"):
+            atomic_output(Path(place)).__enter__()
     assert (tmp_path / "work" / "deep").is_dir()
 
 
