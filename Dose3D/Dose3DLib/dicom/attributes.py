@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+from pydicom.valuerep import format_number_as_ds
 
 import Dose3DLib
 
+from ..core.errors import InputError
 from ..core.output import atomic_output
+from ..geometry.grid import Grid
 
 __all__ = [
+    "LONGEST_NAME",
     "MANUFACTURER",
     "MODEL_NAME",
     "add_contribution",
+    "check_names",
     "clean_text",
     "copy_patient_and_study",
+    "decimals",
     "derived_dataset",
     "save_dataset",
+    "set_image_plane",
 ]
 
 MANUFACTURER = "Dose3D consortium"
 MODEL_NAME = "Dose3D"
+
+LONGEST_NAME = 64
+"""Characters of a ROI name or a segment label (value representation LO)."""
 
 _TEXT_LIMITS = {"PatientName": 64, "PatientID": 64, "IssuerOfPatientID": 64, "StudyDescription": 64, "StudyID": 16,
                 "AccessionNumber": 16, "ReferringPhysicianName": 64, "PositionReferenceIndicator": 64,
@@ -52,6 +65,26 @@ _PATTERNS = {
 def clean_text(value: object, limit: int) -> str:
     """A text without control characters and backslashes (which would make two values of it), cut to `limit`."""
     return re.sub(r"[\x00-\x1f\x7f\\]+", " ", "" if value is None else str(value)).strip()[:limit].rstrip()
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse names of structures that DICOM cannot hold as they are.
+
+    Raises
+    ------
+    InputError
+        a name that is empty, used twice, over 64 characters, or holds a backslash or a control character.
+    """
+    for name, count in Counter(name.strip() for name in names).items():
+        what = f"structure '{name[:80]}'"
+        if not name:
+            raise InputError("structures", "one has an empty name", "name it")
+        if count > 1:
+            raise InputError(what, f"{count} structures have this name", "give each its own name")
+        if len(name) > LONGEST_NAME:
+            raise InputError(what, f"the name has {len(name)} characters, DICOM allows {LONGEST_NAME}", "shorten it")
+        if re.search(r"[\x00-\x1f\x7f\\\ud800-\udfff]", name):
+            raise InputError(what, "the name holds a backslash or a control character", "rename it")
 
 
 def copy_patient_and_study(header: Dataset, target: Dataset) -> None:
@@ -111,6 +144,20 @@ def derived_dataset(
     dataset.Manufacturer, dataset.ManufacturerModelName = MANUFACTURER, MODEL_NAME
     dataset.SoftwareVersions = Dose3DLib.__version__
     return dataset
+
+
+def decimals(values: np.ndarray) -> list[str]:
+    """Decimal strings of at most 16 characters, without the tails of binary fractions and without -0."""
+    return [format_number_as_ds(float(value)) for value in np.round(values, 12) + 0.0]
+
+
+def set_image_plane(dataset: Dataset, grid: Grid) -> None:
+    """Orientation, Pixel Spacing and Slice Thickness of a grid's slices, mm (DICOM PS3.3 C.7.6.2)."""
+    row, column = grid.affine[:3, 0], grid.affine[:3, 1]
+    across, down = np.linalg.norm(row), np.linalg.norm(column)
+    dataset.ImageOrientationPatient = decimals(np.concatenate([row / across, column / down]))
+    dataset.PixelSpacing = decimals(np.array([down, across]))
+    dataset.SliceThickness = decimals(np.array([abs(grid.slice_distance_mm)]))[0]
 
 
 def add_contribution(dataset: Dataset, description: str) -> None:

@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from pydicom.valuerep import format_number_as_ds
+
+import Dose3DLib
 
 from ..core.errors import InputError
 from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..geometry.grid import Volume
+from .attributes import MANUFACTURER, MODEL_NAME, decimals, set_image_plane
 from .ct import CtReference, ImageReference
 
 __all__ = ["PatientAttributes", "write_ct"]
@@ -119,11 +121,6 @@ def _writing_order(volume: Volume) -> list[int]:
     return list(range(count)) if forward else list(range(count - 1, -1, -1))
 
 
-def _decimals(values: np.ndarray) -> list[str]:
-    # Adding 0.0 turns -0.0 into 0.0; 12 decimals drop the tail of binary fractions.
-    return [format_number_as_ds(float(value)) for value in np.round(values, 12) + 0.0]
-
-
 def _series_header(volume: Volume, patient: PatientAttributes) -> Dataset:
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
@@ -161,29 +158,23 @@ def _add_series(dataset: Dataset, patient: PatientAttributes) -> None:
     dataset.BodyPartExamined = patient.body_part
     dataset.PatientPosition = patient.patient_position
     dataset.OperatorsName = ""
-    dataset.Manufacturer = "Dose3D consortium"
-    dataset.ManufacturerModelName = "Dose3D"
+    dataset.Manufacturer, dataset.ManufacturerModelName = MANUFACTURER, MODEL_NAME
+    dataset.SoftwareVersions = Dose3DLib.__version__
     dataset.FrameOfReferenceUID = _uid(patient.uid_seed, "frame of reference")
     dataset.PositionReferenceIndicator = ""
 
 
 def _add_image(dataset: Dataset, volume: Volume, patient: PatientAttributes) -> None:
-    grid = volume.grid
-    spacing_i, spacing_j = (np.linalg.norm(grid.affine[:3, n]) for n in (0, 1))
     dataset.SOPClassUID = CTImageStorage
     dataset.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
     dataset.AcquisitionNumber = 1
     dataset.KVP = None
     if patient.image_comments:
         dataset.ImageComments = patient.image_comments
-    dataset.ImageOrientationPatient = _decimals(
-        np.concatenate([grid.affine[:3, 0] / spacing_i, grid.affine[:3, 1] / spacing_j])
-    )
-    dataset.PixelSpacing = _decimals(np.array([spacing_j, spacing_i]))
-    dataset.SliceThickness = _decimals(np.array([abs(grid.slice_distance_mm)]))[0]
+    set_image_plane(dataset, volume.grid)
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME2"
-    dataset.Rows, dataset.Columns = grid.shape[1:]
+    dataset.Rows, dataset.Columns = volume.grid.shape[1:]
     dataset.BitsAllocated = dataset.BitsStored = 16
     dataset.HighBit = 15
     dataset.PixelRepresentation = 1
@@ -196,7 +187,7 @@ def _fill_slice(dataset: Dataset, volume: Volume, k: int, number: int, uid: str)
     dataset.file_meta.MediaStorageSOPClassUID = CTImageStorage
     dataset.file_meta.MediaStorageSOPInstanceUID = uid
     dataset.InstanceNumber = number
-    dataset.ImagePositionPatient = _decimals(volume.grid.to_lps(np.array([0, 0, k])))
+    dataset.ImagePositionPatient = decimals(volume.grid.to_lps(np.array([0, 0, k])))
     array = volume.array[k]
     values = array if array.dtype.kind in "iu" else np.rint(array)
     dataset.PixelData = np.ascontiguousarray(values.astype("<i2")).tobytes()

@@ -12,7 +12,7 @@ from pydicom.valuerep import format_number_as_ds
 
 from ..core.errors import InputError
 from ..geometry.grid import Volume
-from .attributes import add_contribution, clean_text, derived_dataset, save_dataset
+from .attributes import add_contribution, clean_text, decimals, derived_dataset, save_dataset, set_image_plane
 from .ct import CtReference
 from .rtdose import RtDose
 
@@ -143,21 +143,11 @@ def _add_dose(dataset: Dataset, attributes: RtDoseAttributes, scaling: str) -> N
         add_contribution(dataset, attributes.provenance)
 
 
-def _decimals(values: np.ndarray) -> list[str]:
-    return [format_number_as_ds(float(value)) for value in np.round(values, 12) + 0.0]
-
-
 def _add_grid(dataset: Dataset, volume: Volume, order: np.ndarray, bits: int) -> None:
     grid = volume.grid
-    spacing_i, spacing_j = (np.linalg.norm(grid.affine[:3, n]) for n in (0, 1))
-    distance = abs(grid.slice_distance_mm)
-    dataset.ImageOrientationPatient = _decimals(
-        np.concatenate([grid.affine[:3, 0] / spacing_i, grid.affine[:3, 1] / spacing_j])
-    )
-    dataset.ImagePositionPatient = _decimals(grid.to_lps(np.array([0, 0, order[0]])))
-    dataset.PixelSpacing = _decimals(np.array([spacing_j, spacing_i]))
-    dataset.SliceThickness = _decimals(np.array([distance]))[0]
-    dataset.GridFrameOffsetVector = _decimals(distance * np.arange(len(order)))
+    set_image_plane(dataset, grid)
+    dataset.ImagePositionPatient = decimals(grid.to_lps(np.array([0, 0, order[0]])))
+    dataset.GridFrameOffsetVector = decimals(abs(grid.slice_distance_mm) * np.arange(len(order)))
     dataset.FrameIncrementPointer = 0x3004000C
     dataset.NumberOfFrames, dataset.Rows, dataset.Columns = grid.shape
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"

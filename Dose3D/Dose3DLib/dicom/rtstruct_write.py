@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +15,12 @@ from ..core.nomenclature import Code, lookup
 from ..geometry.contours import mask_to_contours
 from ..geometry.keyholes import join_holes
 from ..geometry.structure import PlanarContours, Structure, StructureSet
-from .attributes import add_contribution, clean_text, derived_dataset, save_dataset
+from .attributes import add_contribution, check_names, clean_text, derived_dataset, save_dataset
 from .contour_items import LONGEST_EXPLICIT_VALUE, ROI_CONTOUR_SEQUENCE, ContourTexts, roi_contour_sequence
 from .ct import CtReference, ImageReference
 from .decimals import encode_decimals
 
-__all__ = ["LONGEST_NAME", "RtStructAttributes", "write_rtstruct"]
-
-LONGEST_NAME = 64
-"""Characters of a ROI name (value representation LO)."""
+__all__ = ["RtStructAttributes", "write_rtstruct"]
 
 EDGE_DECIMALS = 4
 """Contours along pixel edges stay half a pixel away from all centres: 0.05 um of rounding cannot matter."""
@@ -107,7 +103,7 @@ def write_rtstruct(
     attributes = attributes or RtStructAttributes()
     if not structures.grid.same_as(reference.grid):
         raise InputError("structures", "do not lie on the grid of the CT", "resample them to the CT first")
-    _check_names(structures)
+    check_names(structures.names)
     outlines = [(s, _outline(s, attributes.keyholes)) for s in structures]
     empty = [s.name for s, outline in outlines if not outline]
     outlines = [(s, outline) for s, outline in outlines if outline]
@@ -128,19 +124,6 @@ def _outline(structure: Structure, keyholes: bool) -> PlanarContours:
         return structure.contours
     contours = mask_to_contours(structure.mask)
     return join_holes(contours) if keyholes else contours
-
-
-def _check_names(structures: StructureSet) -> None:
-    for name, count in Counter(name.strip() for name in structures.names).items():
-        what = f"structure '{name[:80]}'"
-        if not name:
-            raise InputError("structures", "one has an empty name", "name it")
-        if count > 1:
-            raise InputError(what, f"{count} structures have this name", "give each its own name")
-        if len(name) > LONGEST_NAME:
-            raise InputError(what, f"the name has {len(name)} characters, DICOM allows {LONGEST_NAME}", "shorten it")
-        if re.search(r"[\x00-\x1f\x7f\\\ud800-\udfff]", name):
-            raise InputError(what, "the name holds a backslash or a control character", "rename it")
 
 
 def _numbers(outlines: list[tuple[Structure, PlanarContours]]) -> list[int]:

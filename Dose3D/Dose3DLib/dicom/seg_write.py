@@ -6,7 +6,6 @@ highdicom wants all segments of all slices as one array, which for 100 structure
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -22,16 +21,21 @@ import Dose3DLib
 from ..core import nomenclature
 from ..core.errors import InputError
 from ..geometry.structure import Structure, StructureSet
-from .attributes import MANUFACTURER, MODEL_NAME, add_contribution, clean_text, copy_patient_and_study, save_dataset
+from .attributes import (
+    MANUFACTURER,
+    MODEL_NAME,
+    add_contribution,
+    check_names,
+    clean_text,
+    copy_patient_and_study,
+    save_dataset,
+)
 from .ct import CtReference, ImageReference
 
 if TYPE_CHECKING:
     from highdicom.seg import SegmentDescription
 
-__all__ = ["LONGEST_LABEL", "SegAttributes", "TYPE_PREFIX", "write_seg"]
-
-LONGEST_LABEL = 64
-"""Characters of a Segment Label (value representation LO)."""
+__all__ = ["SegAttributes", "TYPE_PREFIX", "write_seg"]
 
 TYPE_PREFIX = "RT ROI Interpreted Type: "
 """Begins the Segment Description, which keeps what SEG has no attribute for."""
@@ -86,7 +90,7 @@ def write_seg(
     attributes = attributes or SegAttributes()
     if not structures.grid.same_as(reference.grid):
         raise InputError("structures", "do not lie on the grid of the CT", "resample them to the CT first")
-    _check_names(structures)
+    check_names(structures.names)
     empty = [s.name for s in structures if s.mask.is_empty]
     filled = [s for s in structures if not s.mask.is_empty]
     if not filled:
@@ -98,20 +102,6 @@ def write_seg(
     dataset.PixelData = _packed(filled, frames)
     save_dataset(dataset, path, ExplicitVRLittleEndian)
     return (f"left out because empty: {', '.join(empty)}",) if empty else ()
-
-
-def _check_names(structures: StructureSet) -> None:
-    names = [name.strip() for name in structures.names]
-    for name in names:
-        what = f"structure '{name[:80]}'"
-        if not name:
-            raise InputError("structures", "one has an empty name", "name it")
-        if names.count(name) > 1:
-            raise InputError(what, f"{names.count(name)} structures have this name", "give each its own name")
-        if len(name) > LONGEST_LABEL:
-            raise InputError(what, f"the name has {len(name)} characters, DICOM allows {LONGEST_LABEL}", "shorten it")
-        if re.search(r"[\x00-\x1f\x7f\\\ud800-\udfff]", name):
-            raise InputError(what, "the name holds a backslash or a control character", "rename it")
 
 
 def _object(filled: list[Structure], reference: CtReference, attributes: SegAttributes) -> Dataset:
