@@ -17,7 +17,12 @@ NETWORK = {
 METADATA = {
     "version": "1.2.3",
     "network_data_format": {"outputs": {"pred": {"channel_def": {"0": "Brainstem", "1": "SpinalCord"}}}},
-    "dose3d": {"input": {"spacing_mm": [2.5, 3, 3]}, "patch": [16, 16, 16]},
+    "dose3d": {
+        "input": {"spacing_mm": [2.5, 3, 3], "window_hu": [-1000, 1400], "center_hu": -100.0, "scale_hu": 300.0},
+        "patch": [16, 16, 16],
+        "region": "a head-and-neck CT",
+        "expected": {"organs": {}, "offsets_mm": {}},
+    },
 }
 
 
@@ -108,6 +113,17 @@ def test_incomplete_configs(bundle_path, name, content):
     if content is not None:
         path.write_text(content)
     with pytest.raises(InputError, match=name.replace(".", r"\.")):
+        find_bundle(bundle_path)
+
+
+@pytest.mark.parametrize("key", ["input", "patch", "region", "expected", "weights_sha256"])
+def test_metadata_that_lacks_what_running_needs(bundle_path, key):
+    """Refused at the door: a run would end with a fault only after the network has computed."""
+    path = bundle_path / "configs" / "metadata.json"
+    metadata = json.loads(path.read_text())
+    del metadata["dose3d"][key]
+    path.write_text(json.dumps(metadata))
+    with pytest.raises(InputError, match=r"metadata\.json.*lacks what running needs"):
         find_bundle(bundle_path)
 
 
