@@ -142,8 +142,13 @@ def test_a_full_disk_in_a_librarys_words(tmp_path):
 
 def test_words_of_a_library_that_lost_the_systems_error(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda place: shutil._ntuple_diskusage(9, 9, 0))
-    with pytest.raises(OutputError, match="OUT: No space left on device; free"), atomic_output(tmp_path / "OUT"):
-        raise OSError(errno.EIO, "[nrrd] _nrrdGzClose: failed to flush pending data", str(tmp_path / "OUT"))
+
+    def write():
+        with atomic_output(tmp_path / "OUT") as draft:
+            raise OSError(errno.EIO, "[nrrd] _nrrdGzClose: failed to flush pending data", str(draft))
+
+    with pytest.raises(OutputError, match="OUT: No space left on device; free"):
+        write()
 
 
 def test_a_part_that_cannot_be_written_is_told_of_the_whole(tmp_path):
