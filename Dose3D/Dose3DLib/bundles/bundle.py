@@ -173,7 +173,7 @@ def _check_metadata(bundle: Bundle) -> None:
     if not complete:
         raise InputError(
             bundle.path / "configs" / "metadata.json",
-            "lacks what running needs (channel_def of the output; input, patch, expected, region, weights_sha256 of dose3d)",
+            "lacks what running needs (output channel_def; dose3d: input, patch, region, expected, weights_sha256)",
             "give a bundle that Dose3D's training wrote",
         )
 
