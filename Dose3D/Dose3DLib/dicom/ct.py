@@ -107,9 +107,19 @@ def _read_stack(path: Path, series_uid: str | None, resample: bool, progress: Pr
     selection = select_ct_series(path, series_uid, progress)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        stack = make_stack([frame for file in selection.files for frame in frames_of(file)], resample)
+        stack = _stack(selection, resample)
         notes = (*selection.notes, *stack.notes, *_header_notes(selection, stack))
         return CtReference(stack.grid, _full_header(stack.frames[0]), _references(stack), notes), stack
+
+
+def _stack(selection: Selection, resample: bool) -> Stack:
+    """A refusal also tells of files that could not be read: they may be the slices that are missing."""
+    try:
+        return make_stack([frame for file in selection.files for frame in frames_of(file)], resample)
+    except InputError as error:
+        if not selection.skipped:
+            raise
+        raise InputError(error.what, f"{error.cause} ({selection.skipped})", error.remedy) from error
 
 
 def _references(stack: Stack) -> tuple[ImageReference | None, ...]:

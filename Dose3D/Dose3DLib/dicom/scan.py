@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import struct
 import warnings
 from collections import Counter
@@ -34,6 +35,7 @@ PIXEL_TAGS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
 RT_GROUPS = {0x3004, 0x3006, 0x300A, 0x300C}
 """Bulk of RT objects: they are never a CT, so reading ends there."""
 UNDEFINED_LENGTH = 0xFFFFFFFF
+ITEM = 0xFFFEE000
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +62,16 @@ def scan(root: Path, progress: Progress | None = None, recursive: bool = True) -
     Raises
     ------
     InputError
-        there is no such folder, or no file in it.
+        there is no such folder, it may not be opened, or there is no file in it.
     """
     progress = progress or Progress()
-    paths = list(_files_below(root, recursive))
+    closed: list[OSError] = []
+    paths = list(_files_below(root, recursive, closed))
+    if not paths and closed:
+        raise InputError(closed[0].filename or root, closed[0].strerror or str(closed[0]), "check who may use it")
     if not paths:
         raise InputError(root, "there is no file in this folder", "name the folder that holds the CT's DICOM files")
-    found, skipped = [], Counter()
+    found, skipped = [], Counter({"could not be opened": len(closed)} if closed else {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for n, path in enumerate(paths):
@@ -81,10 +86,13 @@ def scan(root: Path, progress: Progress | None = None, recursive: bool = True) -
     return Scan(Path(root), tuple(found), skipped)
 
 
-def _files_below(root: Path, recursive: bool) -> Iterator[Path]:
-    """Sorted by name; linked folders are followed, each folder once, so that links in a circle end."""
+def _files_below(root: Path, recursive: bool, closed: list[OSError]) -> Iterator[Path]:
+    """Sorted by name; linked folders are followed, each folder once, so that links in a circle end.
+
+    `closed` receives an error for each folder that cannot be opened.
+    """
     seen = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
+    for folder, folders, names in os.walk(root, onerror=closed.append, followlinks=True):
         place = os.path.realpath(folder)
         if place in seen:
             folders.clear()
@@ -99,6 +107,8 @@ def _files_below(root: Path, recursive: bool) -> Iterator[Path]:
 def read_header(path: Path) -> ScannedFile | str:
     """Header of a DICOM file with a series, or the reason (a few words) why it is none."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return "not a file"  # to open a pipe would wait for its writer
         with open(path, "rb") as handle:
             start = handle.read(132)
             handle.seek(0)
@@ -124,7 +134,7 @@ def _stop(tag: int, vr: str | None, length: int) -> bool:
 
 
 def _is_complete(handle: BinaryIO, header: Dataset) -> bool:
-    """Whether the file goes on to the end of its pixels; encapsulated pixels are judged by the decoder."""
+    """Whether the file goes on to the end of its pixels."""
     syntax = getattr(header, "file_meta", Dataset()).get("TransferSyntaxUID")
     if syntax is not None and syntax.is_deflated:
         return True
@@ -141,4 +151,19 @@ def _is_complete(handle: BinaryIO, header: Dataset) -> bool:
         return False
     length = struct.unpack(order + "L", raw)[0]
     end = handle.tell() - len(element) + start + length
-    return length == UNDEFINED_LENGTH or end <= os.fstat(handle.fileno()).st_size
+    size = os.fstat(handle.fileno()).st_size
+    return _fragments_end(handle, size) if length == UNDEFINED_LENGTH else end <= size
+
+
+def _fragments_end(handle: BinaryIO, size: int) -> bool:
+    """Whether encapsulated pixels (PS3.5 A.4) go on to their Sequence Delimitation Item; what is in between is judged
+    by the decoder."""
+    while True:
+        header = handle.read(8)
+        if len(header) < 8:
+            return False
+        group, number, length = struct.unpack("<HHL", header)
+        if group << 16 | number != ITEM:
+            return True
+        if handle.seek(length, os.SEEK_CUR) > size:
+            return False

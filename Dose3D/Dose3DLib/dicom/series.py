@@ -37,11 +37,12 @@ class SeriesSummary:
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The files of the chosen CT series, and sentences on what was left out."""
+    """The files of the chosen CT series, sentences on what was left out, and that on damaged and foreign files."""
 
     root: Path
     files: tuple[ScannedFile, ...]
     notes: tuple[str, ...]
+    skipped: str = ""
 
 
 def kind_of(file: ScannedFile) -> str:
@@ -136,7 +137,9 @@ def _select(found: Scan, series_uid: str | None) -> Selection:
     uid = series[0].uid
     files = [f for f in found.files if kind_of(f) == "CT" and text(f.header, "SeriesInstanceUID") == uid]
     kept, notes = _drop_copies(files)
-    return Selection(found.root, tuple(kept), (*notes, *_notes_on_rest(found, uid)))
+    skipped = _note_on_skipped(found)
+    notes = [*notes, *_notes_on_rest(found, uid), *filter(None, [skipped])]
+    return Selection(found.root, tuple(kept), tuple(notes), skipped)
 
 
 def _no_ct(found: Scan, series_uid: str | None) -> InputError:
@@ -185,7 +188,11 @@ def _notes_on_rest(found: Scan, uid: str) -> list[str]:
         kinds = Counter("CT of another series" if kind_of(file) == "CT" else kind_of(file) for file in others)
         listed = ", ".join(f"{n} x {kind}" for kind, n in sorted(kinds.items()))
         notes.append(f"ignored among the CT: {listed}")
-    if found.skipped:
-        listed = ", ".join(f"{n} {reason}" for reason, n in sorted(found.skipped.items()))
-        notes.append(f"skipped {sum(found.skipped.values())} file(s) that are no readable images: {listed}")
     return notes
+
+
+def _note_on_skipped(found: Scan) -> str:
+    if not found.skipped:
+        return ""
+    listed = ", ".join(f"{n} {reason}" for reason, n in sorted(found.skipped.items()))
+    return f"skipped {sum(found.skipped.values())} file(s) that are no readable images: {listed}"

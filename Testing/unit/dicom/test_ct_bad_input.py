@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+from threading import Thread
 
 import numpy as np
 import pydicom
@@ -11,7 +14,7 @@ from builders import ct_builder as cb
 from Dose3DLib.core.errors import InputError, ResourceError
 from Dose3DLib.dicom.ct import list_series, read_ct, read_ct_reference
 from pydicom.data import get_testdata_file
-from pydicom.uid import JPEGLSLossless, generate_uid
+from pydicom.uid import JPEGLSLossless, RLELossless, generate_uid
 
 
 def refused(path, *parts, series_uid=None, resample_slices=False, pixels=False, what=None):
@@ -87,6 +90,50 @@ def test_missing_slice_names_its_place(tmp_path):
     assert paths[2].name in line
     assert paths[4].name in line
     assert "35.00" in line
+
+
+def test_damaged_slice_is_told_beside_the_gap(tmp_path):
+    paths = cb.write_series(tmp_path)
+    paths[3].write_bytes(paths[3].read_bytes()[:300])
+    refused(tmp_path, "1 slice(s) missing", "(skipped 1 file(s) that are no readable images: 1 DICOM without series")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_in_the_folder_is_not_waited_for(tmp_path):
+    cb.write_series(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    notes = []
+    reader = Thread(target=lambda: notes.extend(read_ct_reference(tmp_path).notes), daemon=True)
+    reader.start()
+    reader.join(20)
+    assert "1 not a file" in "".join(notes)
+
+
+def test_a_folder_that_may_not_be_opened(tmp_path, monkeypatch):
+    """Root may open everything, so the system's refusal is played."""
+    cb.write_series(tmp_path / "ct")
+    (tmp_path / "closed").mkdir()
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    refused(tmp_path / "closed", "Permission denied", "check who may use it", what="closed")
+    assert "1 could not be opened" in "".join(read_ct_reference(tmp_path).notes)
+
+
+@pytest.mark.parametrize("back", [1, 8, 9, 40])
+def test_cut_in_encapsulated_pixels(tmp_path, back):
+    paths = cb.write_series(tmp_path)
+    dataset = pydicom.dcmread(paths[2])
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    dataset.save_as(paths[2])
+    assert read_ct(tmp_path).volume.array.shape[0] == 6
+    paths[2].write_bytes(paths[2].read_bytes()[:-back])
+    refused(tmp_path, "cut short", what=paths[2].name)
 
 
 def test_several_missing_slices(tmp_path):
