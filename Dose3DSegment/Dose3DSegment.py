@@ -72,7 +72,7 @@ class Dose3DSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = Dose3DSegmentLogic()
-        self._panel = JobPanel(self.ui.progressBar, self.ui.statusLabel, self.ui.cancelButton, self._checkCanApply)
+        self._panel = JobPanel(self.ui.progressBar, self.ui.statusLabel, self.ui.cancelButton, self.onJobChanged)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.ui.applyButton.connect("clicked(bool)", self.onApplyButton)
@@ -82,6 +82,7 @@ class Dose3DSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called when the application closes and the module widget is destroyed."""
         if self._panel:
             self._panel.close()
+            self.logic.discard()
         self.removeObservers()
 
     def enter(self) -> None:
@@ -134,6 +135,12 @@ class Dose3DSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             volume, segmentation = self._parameterNode.inputVolume, self._parameterNode.outputSegmentation
             settings = self.logic.prepare(volume)
             self._panel.start(self.logic.task, settings, lambda result: self.onResult(result, volume, segmentation))
+
+    def onJobChanged(self) -> None:
+        """However a job ended, the CT that was written for it does not stay on the disk."""
+        if not self._panel.busy:
+            self.logic.discard()
+        self._checkCanApply()
 
     def onResult(self, result, volume, segmentation) -> None:
         """Show the structures in the scene and select them on the page."""

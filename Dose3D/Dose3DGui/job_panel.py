@@ -51,6 +51,7 @@ class JobPanel:
             self._job = WorkerJob(task, settings).start()
         except Dose3DError as error:
             self._show(str(error))
+            self._onChanged()
             return
         self._onResult = onResult
         self._show(_("Starting..."))
