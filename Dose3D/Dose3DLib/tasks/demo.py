@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..core.errors import OutputError
+from ..core.errors import InputError, OutputError
 from ..core.output import output_in_place
 from ..core.progress import Progress
 from ..core.provenance import file_sha256, make_provenance
@@ -48,6 +48,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
         the user's CT cannot be used.
     """
     progress = progress or Progress()
+    _check_ct(settings)
     _remove_earlier(settings.output)
     with output_in_place(settings.output) as folder:
         series = settings.ct
@@ -91,6 +92,17 @@ def _segment(settings: Settings, series: Path, output: Path, progress: Progress)
     inner = segment_run.Settings(ct=series, output=output, seg=True, device=settings.device)
     with progress.part(1.0):
         return segment_run.run(inner, progress)
+
+
+def _check_ct(settings: Settings) -> None:
+    """Before anything is removed: the CT may lie in the earlier demo, or nowhere."""
+    if settings.ct is None:
+        return
+    place, output = settings.ct.resolve(), settings.output.resolve()
+    if output in (place, *place.parents):
+        raise InputError("--ct", "lies in the output folder, which is replaced", "choose another --output")
+    if not place.exists():
+        raise InputError(settings.ct, "does not exist", "give the folder of a CT series")
 
 
 def _remove_earlier(output: Path) -> None:

@@ -84,10 +84,21 @@ def test_nothing_is_left_when_the_job_fails(monkeypatch, tmp_path):
 
 
 def test_own_ct_is_used_and_not_copied(main_job, tmp_path):
+    (tmp_path / "mine").mkdir()
     result = demo.run(demo.Settings(output=tmp_path / "out", ct=tmp_path / "mine"))
     assert main_job[0][0] == tmp_path / "mine"
     assert "ct" not in result.files
     assert not (tmp_path / "out/ct").exists()
+
+
+@pytest.mark.usefixtures("quick_series", "main_job")
+@pytest.mark.parametrize(("ct", "cause"), [("out/ct", "lies in the output"), ("nowhere", "does not exist")])
+def test_an_earlier_demo_is_not_lost_for_a_wrong_ct(tmp_path, ct, cause):
+    demo.run(demo.Settings(output=tmp_path / "out"))
+    with pytest.raises(InputError, match=cause):
+        demo.run(demo.Settings(output=tmp_path / "out", ct=tmp_path / ct))
+    assert (tmp_path / "out/ct/1.dcm").exists()
+    assert (tmp_path / "out/result/report.html").exists()
 
 
 def test_default_output():
