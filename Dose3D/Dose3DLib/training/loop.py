@@ -60,7 +60,7 @@ class FitSettings:
     patience:
         validations without a better `score` until an early stop; None: never.
     seed:
-        of initial weights and batches.
+        of torch's global generator (dropout); the initial weights and the batches are the learner's.
     """
 
     budget: Budget
@@ -162,7 +162,7 @@ class _Run:
         if now - self._saved > self.settings.checkpoint_s:
             self.save()
             self.curve.draw()
-        if self.spent >= 1.0 or self._out_of_patience():
+        if self.is_over:
             engine.terminate()
 
     def validate(self) -> None:
@@ -178,8 +178,10 @@ class _Run:
             self.best = max(self.best, score)
         self._validated = self._clock = time.monotonic()
 
-    def _out_of_patience(self) -> bool:
-        return self.settings.patience is not None and self.stale > self.settings.patience
+    @property
+    def is_over(self) -> bool:
+        """True when the budget is spent or the patience is."""
+        return self.spent >= 1.0 or (self.settings.patience is not None and self.stale > self.settings.patience)
 
 
 def fit(learner: Learner, settings: FitSettings, room: Path, progress: Progress | None = None) -> torch.nn.Module:
@@ -201,7 +203,7 @@ def fit(learner: Learner, settings: FitSettings, room: Path, progress: Progress 
     progress = progress or Progress()
     seed_everything(settings.seed)
     run = _Run(learner, settings, room, progress)
-    if run.spent < 1.0:
+    if not run.is_over:
         engine = Engine(run.train_step)
         engine.add_event_handler(Events.ITERATION_COMPLETED, run.after_step)
         try:

@@ -92,6 +92,9 @@ def test_early_stop_after_patience(tmp_path):
     learner = Line(scores=[0.9, 0.8, 0.7, 0.6] + [0.5] * 100)
     fit(learner, settings(budget=Budget(steps=1000), validate_s=0.0, patience=2), tmp_path)
     assert len(learner.drawn) < 20
+    again = Line(scores=[1.0])
+    fit(again, settings(budget=Budget(steps=1000), validate_s=0.0, patience=2), tmp_path)
+    assert again.drawn == [], "it is over, and stays so"
 
 
 def test_minutes_are_a_budget(tmp_path):
