@@ -78,7 +78,7 @@ class Bundle:
         try:
             network = getattr(nets, self.network_def["_target_"].rpartition(".")[2])(**options)
             network.load_state_dict({key: value.float() for key, value in load(weights).items()})
-        except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+        except Exception as error:  # MONAI and safetensors raise all kinds on foreign configs and weights
             raise InputError(
                 self.path, f"network and weights do not fit ({_first_line(error)})", "get the bundle again"
             ) from error
@@ -190,4 +190,4 @@ def _verified_weights(bundle: Bundle) -> bytes:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -28,6 +28,7 @@ from pydicom.uid import (
 
 from ..core.errors import Dose3DError, InputError, ResourceError
 from ..core.progress import Progress
+from ..geometry.hounsfield import odd_values
 from .frames import Frame
 from .stack import Stack
 from .values import EXPORT_AGAIN, number
@@ -36,9 +37,6 @@ __all__ = ["PADDING_HU", "ensure_transfer_syntax", "read_hounsfield", "transfer_
 
 PADDING_HU = -1024
 """What padding outside the scanned circle becomes: the usual lower end of the CT scale, i.e. air."""
-NEVER_BELOW_HU = -500
-ABOVE_HU = 4000
-"""Notes are given when no voxel is below the first (a CT holds air) or one is above the second (12 bit + metal)."""
 MAX_WORKERS = 4
 INSTALL_DECODERS = "install python-gdcm, pyjpegls and pylibjpeg-openjpeg with pip, or export the series uncompressed"
 INT16 = np.iinfo(np.int16)
@@ -232,13 +230,6 @@ def _hounsfield(stored: np.ndarray, frame: Frame, padding: np.ndarray | None, dt
 
 def _notes(stack: Stack, array: np.ndarray, padded: int) -> list[str]:
     notes = [f"{padded} voxels of padding were set to {PADDING_HU} HU"] if padded else []
-    low, high = float(array.min()), float(array.max())
     if not all(frame.rescaled for frame in stack.frames):
         notes.append("Rescale Slope or Intercept is missing in some slices; stored values were taken as HU")
-    if low > NEVER_BELOW_HU:
-        notes.append(f"no voxel is below {low:g}, though a CT holds air at -1000: are these Hounsfield units?")
-    if high > ABOVE_HU:
-        notes.append(f"values reach {high:g} (metal, or are these not Hounsfield units?)")
-    if low < -1100:
-        notes.append(f"values go down to {low:g}, below air at -1000 HU")
-    return notes
+    return notes + odd_values(float(array.min()), float(array.max()))

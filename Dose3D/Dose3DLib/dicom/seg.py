@@ -46,6 +46,8 @@ def is_seg(path: Path) -> bool:
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
         return text(header, "SOPClassUID") in SEG_CLASSES
+    except PermissionError as error:
+        raise InputError(path, error.strerror or str(error), "check who may use it") from error
     except (InvalidDicomError, OSError, EOFError, ValueError, AttributeError, NotImplementedError) as error:
         raise InputError(path, "is not a readable DICOM file", "export the structures again") from error
 

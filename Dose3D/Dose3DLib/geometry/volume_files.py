@@ -27,6 +27,7 @@ __all__ = [
     "image_suffix",
     "read_raw_image",
     "read_volume",
+    "to_volume",
     "write_raw_image",
     "write_volume",
 ]
@@ -42,11 +43,15 @@ _READABLE = "give a three-dimensional image as " + ", ".join(IMAGE_SUFFIXES)
 
 @dataclass(frozen=True, eq=False)
 class RawImage:
-    """An image as stored: `array` [k, j, i] in its own type, its grid, its texts (`metadata`, by name)."""
+    """An image as stored: `array` [k, j, i] in its own type, its grid, its texts (`metadata`, by name).
+
+    `notes` are sentences for the user on what had to be assumed.
+    """
 
     array: np.ndarray
     grid: Grid
     metadata: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def image_suffix(path: str | Path) -> str | None:
@@ -65,7 +70,11 @@ def read_volume(path: str | Path) -> Volume:
     ResourceError
         an image (or a damaged header) that does not fit the memory.
     """
-    raw = read_raw_image(path)
+    return to_volume(read_raw_image(path))
+
+
+def to_volume(raw: RawImage) -> Volume:
+    """The image with its values as `read_volume` gives them."""
     return Volume(_as_int16_or_float32(raw.array), raw.grid)
 
 
@@ -125,13 +134,27 @@ def _read_nifti(path: Path) -> RawImage:
         if dtype.fields is not None or dtype.kind not in "iufb":
             raise InputError(path, "holds colours or complex numbers", "give an image of one number a voxel")
         array = np.asanyarray(image.dataobj).reshape(shape)
+        notes = _orientation_notes(path, image)
     except InputError:
         raise
     except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError, *_DAMAGED) as error:
         raise InputError(path, f"is not a readable NIfTI image ({_one_line(error)})", "export it again") from error
     unit_mm = {1: 1000.0, 3: 0.001}.get(int(image.header.structarr["xyzt_units"]) & 7, 1.0)
     affine = np.diag([unit_mm] * 3 + [1.0]) @ LPS_TO_RAS @ np.asarray(image.affine, float)
-    return RawImage(array.transpose(2, 1, 0), _grid(path, shape[::-1], affine), _nifti_texts(image))
+    return RawImage(array.transpose(2, 1, 0), _grid(path, shape[::-1], affine), _nifti_texts(image), notes)
+
+
+def _orientation_notes(path: Path, image) -> tuple[str, ...]:
+    """nibabel takes a missing voxel size for 1 mm, so the header is read once more as it stands."""
+    if image.header["sform_code"] > 0:
+        return ()
+    with image.file_map["image"].get_prepare_fileobj("rb") as file:
+        header = type(image.header).from_fileobj(file, check=False)
+    if (header["pixdim"][1:4] == 0).any():
+        raise InputError(path, "gives no voxel size (pixdim is 0)", "mend its header or export it again")
+    if image.header["qform_code"] > 0:
+        return ()
+    return (f"{path.name} does not say how it lies (sform and qform codes are 0): left and right may be swapped",)
 
 
 def _nifti_texts(image) -> dict[str, str]:
@@ -191,8 +214,10 @@ def _three_dimensional(path: Path, shape: tuple[int, ...]) -> tuple[int, int, in
     shape = tuple(int(n) for n in shape)
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
-    if len(shape) != 3 or min(shape) < 1:
-        size = " x ".join(map(str, shape))
+    size = " x ".join(map(str, shape))
+    if min(shape, default=1) < 1:
+        raise InputError(path, f"has an impossible size ({size})", "mend its header or export it again")
+    if len(shape) != 3:
         raise InputError(path, f"is {len(shape)}-dimensional ({size})", "give one three-dimensional image")
     return shape
 

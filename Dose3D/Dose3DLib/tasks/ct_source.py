@@ -13,7 +13,8 @@ from ..core.errors import InputError
 from ..core.progress import Progress
 from ..core.provenance import file_sha256
 from ..geometry.grid import Volume
-from ..geometry.volume_files import image_suffix, read_volume
+from ..geometry.hounsfield import odd_values
+from ..geometry.volume_files import image_suffix, read_raw_image, to_volume
 
 if TYPE_CHECKING:
     from ..dicom.ct import CtReference
@@ -52,12 +53,17 @@ def load_ct(path: Path, series: str | None, resample_slices: bool, progress: Pro
     """
     if not path.exists():
         raise InputError(path, "does not exist", "give a folder of DICOM files or an image file")
+    if not path.is_file() and not path.is_dir():
+        raise InputError(path, "is neither a file nor a folder", "give a folder of DICOM files or an image file")
     if path.is_file() and image_suffix(path):
         if series is not None:
             raise InputError("--series", "chooses among DICOM series, and the CT is an image file", "leave it out")
         facts = {"path": str(path), "kind": "image file", "sha256": file_sha256(path)}
         with progress.stage("read image", 1.0):
-            return CtSource(read_volume(path), None, {"series": path.name}, facts)
+            raw = read_raw_image(path)
+            for note in (*raw.notes, *odd_values(float(raw.array.min()), float(raw.array.max()))):
+                progress.warn(note)
+            return CtSource(to_volume(raw), None, {"series": path.name}, facts)
     from ..dicom.ct import read_ct
 
     found = read_ct(path, series, resample_slices, progress)

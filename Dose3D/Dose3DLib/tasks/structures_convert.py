@@ -97,6 +97,8 @@ def _form_of_input(path: Path) -> Form:
         return "masks"
     if not path.exists():
         raise InputError(path, "does not exist", "give structures as a file or folder")
+    if not path.is_file():
+        raise InputError(path, "is neither a file nor a folder", "give structures as a file or folder")
     if path.name.lower().endswith(".seg.nrrd"):
         return ".seg.nrrd"
     if image_suffix(path):
@@ -159,13 +161,16 @@ def _read_ct(settings: Settings, source: Form, target: Form) -> _Ct:
         return _Ct()
     if not path.exists():
         raise InputError(path, "does not exist", "give the CT's folder or image file")
+    if not path.is_file() and not path.is_dir():
+        raise InputError(path, "is neither a file nor a folder", "give the CT's folder or image file")
     if path.is_file() and image_suffix(path):
         if settings.series:
             raise InputError("--series", "chooses among DICOM series, and the CT is an image file", "leave it out")
         for form in (source, target):
             if form in _DICOM_FORMS:
                 raise InputError(path, f"is an image file, and {form} needs the CT as DICOM", "give the DICOM folder")
-        return _Ct(None, read_raw_image(path).grid)
+        raw = read_raw_image(path)
+        return _Ct(None, raw.grid, raw.notes)
     from ..dicom.ct import read_ct_reference
 
     reference = read_ct_reference(path, settings.series, settings.resample_slices)

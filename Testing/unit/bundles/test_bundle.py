@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import pickle
 
 import pytest
 import torch
@@ -94,8 +96,22 @@ def test_network_that_does_not_fit_its_weights(bundle_path):
         find_bundle(bundle_path).network()
 
 
-def test_unknown_network_class(bundle_path):
-    change_config(bundle_path, _target_="NoSuchNet")
+def test_pickle_under_the_name_of_safe_weights(bundle_path):
+    """With its right hash: whoever makes the file writes the hash, too."""
+    weights, metadata = bundle_path / "models" / "model.safetensors", bundle_path / "configs" / "metadata.json"
+    weights.write_bytes(pickle.dumps({"a": 1}))
+    content = json.loads(metadata.read_text())
+    content["dose3d"]["weights_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
+    metadata.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="do not fit"):
+        find_bundle(bundle_path).network()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"_target_": "NoSuchNet"}, {"act": "nope"}, {"norm": 3}, {"channels": []}, {"kernel_size": "x"}]
+)
+def test_impossible_network(bundle_path, changes):
+    change_config(bundle_path, **changes)
     with pytest.raises(InputError, match="do not fit"):
         find_bundle(bundle_path).network()
 

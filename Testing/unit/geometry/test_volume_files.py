@@ -95,6 +95,29 @@ def test_nifti_sform_and_qform_rules(tmp_path):
     assert read_volume(tmp_path / "m.nii").grid.spacing_mm == (3000, 2000, 1000)
 
 
+@pytest.mark.parametrize(("codes", "refused"), [((0, 0), True), ((0, 1), True), ((1, 0), False)])
+def test_nifti_without_a_voxel_size(tmp_path, codes, refused):
+    """nibabel would take 1 mm; a sform does without pixdim."""
+    image = nibabel.Nifti1Image(np.zeros((4, 3, 2), np.int16), np.diag([1.0, 2, 3, 1]))
+    nibabel.save(image, tmp_path / "z.nii")
+    content = bytearray((tmp_path / "z.nii").read_bytes())
+    content[80:92] = bytes(12)  # nifti1.h: pixdim[1..3]
+    content[252:256] = np.array([codes[1], codes[0]], image.header["sform_code"].dtype).tobytes()
+    for name, data in (("z.nii", bytes(content)), ("z.nii.gz", gzip.compress(content))):
+        (tmp_path / name).write_bytes(data)
+        if refused:
+            with pytest.raises(InputError, match="gives no voxel size"):
+                read_volume(tmp_path / name)
+        else:
+            assert read_volume(tmp_path / name).grid.spacing_mm == (3, 2, 1)
+
+
+def test_nifti_that_does_not_say_how_it_lies(tmp_path):
+    for affine, count in ((None, 1), (np.eye(4), 0)):
+        nibabel.save(nibabel.Nifti1Image(np.zeros((4, 3, 2), np.int16), affine), tmp_path / "n.nii")
+        assert len(read_raw_image(tmp_path / "n.nii").notes) == count
+
+
 def test_ras_nrrd_is_turned_to_lps(tmp_path):
     nrrd = pytest.importorskip("nrrd")
     header = {

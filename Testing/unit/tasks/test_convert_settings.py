@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,14 @@ def test_input_is_known_by_what_it_is(tmp_path):
     assert _form_of_input(tmp_path / "a.seg.nrrd") == ".seg.nrrd"
     assert _form_of_input(tmp_path / "b.nrrd") == "label map"
     assert _form_of_input(tmp_path / "c.nii.gz") == "label map"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("name", ["p.dcm", "p.nrrd", "p"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="neither a file nor a folder"):
+        _form_of_input(tmp_path / name)
 
 
 def test_dicom_is_known_without_ending_too(tmp_path):
