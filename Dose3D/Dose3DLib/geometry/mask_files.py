@@ -71,12 +71,10 @@ def safe_file_names(names: Iterable[str]) -> list[str]:
     return result
 
 
-def write_mask(
-    mask: Mask, path: str | Path, structure: Structure | None = None, provenance: dict | None = None
-) -> None:
+def write_mask(mask: Mask, path: str | Path, structure: Structure | None = None) -> None:
     """Write a mask on its whole grid, uint8 of 0 and 1; `structure` adds its name, colour and type to the header."""
     labels = [_to_json(structure, 1)] if structure else []
-    write_raw_image(RawImage(mask.to_array().view(np.uint8), mask.grid, _metadata(labels, provenance)), path)
+    write_raw_image(RawImage(mask.to_array().view(np.uint8), mask.grid, _metadata(labels)), path)
 
 
 def write_masks(structures: StructureSet, folder: str | Path, progress: Progress | None = None) -> dict[str, Path]:
@@ -315,7 +313,7 @@ def _to_json(structure: Structure, label: int) -> dict[str, Any]:
     }
 
 
-def _metadata(labels: list[dict[str, Any]], provenance: dict | None) -> dict[str, str]:
+def _metadata(labels: list[dict[str, Any]], provenance: dict | None = None) -> dict[str, str]:
     content: dict[str, Any] = {"structures": labels} if labels else {}
     if provenance:
         content["provenance"] = provenance

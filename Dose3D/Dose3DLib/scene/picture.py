@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from ..core.errors import ResourceError
+from ..core.interpreter import library_path, python_executable
 from ..geometry.mask import Mask
 from ..geometry.structure import Structure, StructureSet
 from .frame import orthogonal_frame
@@ -75,7 +76,7 @@ class Drawing:
             return
         try:
             self._process = _start_child(_write_job(solid, Path(self._room.name), path_png, pixels))
-        except OSError as error:
+        except (OSError, ResourceError) as error:
             self._reason = f"the drawing process did not start ({error})"
 
     def __enter__(self) -> Drawing:
@@ -132,13 +133,11 @@ def _coarsened(mask: Mask) -> tuple[np.ndarray, int]:
 
 
 def _start_child(job: Path) -> subprocess.Popen[bytes]:
-    library = Path(__file__).resolve().parents[2]
-    paths = [str(library), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    environment = {**os.environ, "PYTHONPATH": library_path()}
     if sys.platform.startswith("linux"):
         # Never a window of the user's desktop: EGL, or OSMesa where VTK finds only that.
         environment.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
-    command = [_python(), "-m", "Dose3DLib.scene.picture_child", str(job)]
+    command = [python_executable(), "-m", "Dose3DLib.scene.picture_child", str(job)]
     # Messages go to a file: a full pipe would stop a child that nobody reads while other work goes on.
     with (job.parent / "messages.txt").open("wb") as messages:
         return subprocess.Popen(
@@ -149,13 +148,6 @@ def _start_child(job: Path) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
-
-
-def _python() -> str:
-    """The Python to run; inside Slicer sys.executable may be Slicer itself, which would open a second window."""
-    if "slicer" in Path(sys.executable).name.lower():
-        return shutil.which("PythonSlicer") or sys.executable
-    return sys.executable
 
 
 def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> str | None:

@@ -14,16 +14,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..core.errors import Cancelled, OutputError, ResourceError
+from ..core.interpreter import library_path, python_executable
 from ..core.output import is_finished, remove_drafts
 from ..core.progress import Event
 from ..tasks.base import Result, Task, TaskSettings
 from .child import Room
 from .outcome import BUG, CANCELLED, OK, USER_ERROR, WorkerCrash, from_record, write_json
-from .processes import WINDOWS, end_tree, own_group, python_executable, signal_name
+from .processes import WINDOWS, end_tree, own_group, signal_name
 
 __all__ = ["WorkerJob", "run_in_worker"]
 
-LIBRARY_ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 1.0
 """After a cancel the child has this long (it gives itself less), then its process tree is killed."""
 
@@ -70,8 +70,12 @@ class WorkerJob:
 
     @property
     def environment(self) -> dict[str, str]:
-        path = os.pathsep.join(filter(None, [str(LIBRARY_ROOT), os.environ.get("PYTHONPATH", "")]))
-        ours = {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8", "PYTHONFAULTHANDLER": "1"}
+        ours = {
+            "PYTHONPATH": library_path(),
+            "PYTHONSAFEPATH": "1",
+            "PYTHONIOENCODING": "utf-8",
+            "PYTHONFAULTHANDLER": "1",
+        }
         return {**os.environ, **ours, "MPLBACKEND": "Agg"}
 
     def start(self) -> WorkerJob:

@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import ResourceError
-
-__all__ = ["descendants", "end_tree", "kill_all", "own_group", "python_executable", "signal_name"]
+__all__ = ["descendants", "end_tree", "kill_all", "own_group", "signal_name"]
 
 WINDOWS = os.name == "nt"
-
-
-def python_executable() -> str:
-    """The interpreter for workers: ours, or PythonSlicer when we live inside Slicer's application.
-
-    Raises
-    ------
-    ResourceError
-        we are embedded in an application and PythonSlicer is not on the PATH (Slicer puts it there).
-    """
-    in_application = getattr(sys.modules.get("slicer"), "app", None) is not None
-    found = shutil.which("PythonSlicer")  # the application's own python would lack the launcher's environment
-    if in_application and found:
-        return found
-    if Path(sys.executable or "").name.lower().startswith(("python", "pypy")):
-        return sys.executable
-    if found is None:
-        raise ResourceError("PythonSlicer", "is not on the PATH", "start Slicer by its own launcher")
-    return found
 
 
 def own_group() -> dict[str, Any]:

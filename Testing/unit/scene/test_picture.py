@@ -66,7 +66,7 @@ def test_a_child_that_hangs_is_ended(tmp_path, monkeypatch):
     program = tmp_path / "slow"
     program.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(60)\n")
     program.chmod(0o755)
-    monkeypatch.setattr(picture.sys, "executable", str(program))
+    monkeypatch.setattr(picture, "python_executable", lambda: str(program))
     result = picture.render_3d(_two_balls(), tmp_path / "view.png", timeout_s=0.3)
     assert result.path is None
     assert "took more than 0.3 s" in result.note
@@ -87,7 +87,7 @@ def test_a_child_that_fails_gives_its_reason(tmp_path, monkeypatch, action, word
     program = tmp_path / "broken"
     program.write_text(f"#!{sys.executable}\n{action}\n")
     program.chmod(0o755)
-    monkeypatch.setattr(picture.sys, "executable", str(program))
+    monkeypatch.setattr(picture, "python_executable", lambda: str(program))
     result = picture.render_3d(_two_balls(), tmp_path / "view.png")
     assert result.path is None
     assert words in result.note

@@ -1,4 +1,4 @@
-"""Process trees and interpreters."""
+"""Process trees."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import os
 import subprocess
 import sys
 import time
-import types
 
 import pytest
-from Dose3DLib.core.errors import ResourceError
 from Dose3DLib.worker import processes
-from Dose3DLib.worker.processes import descendants, end_tree, own_group, python_executable, signal_name
+from Dose3DLib.worker.processes import descendants, end_tree, own_group, signal_name
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX process groups")
 
@@ -69,30 +67,6 @@ def test_windows_uses_taskkill(monkeypatch):
     end_tree(123)
     assert ran == [["taskkill", "/T", "/F", "/PID", "123"]]
     assert "creationflags" in own_group()
-
-
-@pytest.mark.parametrize(
-    ("executable", "in_slicer", "on_path", "expected"),
-    [
-        ("/usr/bin/python3", False, None, "/usr/bin/python3"),
-        ("/usr/bin/python3", False, "/s/PythonSlicer", "/usr/bin/python3"),
-        ("/s/bin/python-real", True, "/s/PythonSlicer", "/s/PythonSlicer"),
-        ("/s/bin/SlicerApp-real", True, "/s/PythonSlicer", "/s/PythonSlicer"),
-        ("/s/bin/PythonSlicer", False, "/s/PythonSlicer", "/s/bin/PythonSlicer"),
-        ("/venv/python", True, None, "/venv/python"),  # slicer-core outside the application
-        ("", False, None, None),
-        (None, True, None, None),
-    ],
-)
-def test_interpreter(monkeypatch, executable, in_slicer, on_path, expected):
-    monkeypatch.setattr(sys, "executable", executable)
-    monkeypatch.setitem(sys.modules, "slicer", types.SimpleNamespace(app=object() if in_slicer else None))
-    monkeypatch.setattr("shutil.which", lambda name: on_path if name == "PythonSlicer" else None)
-    if expected is None:
-        with pytest.raises(ResourceError, match="PythonSlicer: is not on the PATH; start Slicer by its own launcher"):
-            python_executable()
-    else:
-        assert python_executable() == expected
 
 
 def test_signal_names():
