@@ -30,7 +30,7 @@ class Patient:
     extent_mm: tuple[float, float]
 
 
-def select_patients(data: Path, limit: int | None = None) -> list[str]:
+def select_patients(data: Path) -> list[str]:
     """Names of the training patients that fulfil the rule, in the index's order.
 
     The rule: CT present, all seven organs drawn, pixels under 5 mm, no note about shifted HU or displaced structures,
@@ -44,7 +44,7 @@ def select_patients(data: Path, limit: int | None = None) -> list[str]:
         good = good and facts["spacing_mm_zyx"][1] < LARGEST_PIXEL_MM
         if good and _smallest_section_cm2(data / facts["file"]) >= SMALLEST_SECTION_CM2:
             names.append(name)
-    return names[:limit]
+    return names
 
 
 def read_patient(data: Path, name: str) -> Patient:
