@@ -8,6 +8,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -227,6 +228,23 @@ def test_slicer_is_told_to_make_surfaces(written, tmp_path):
     with zipfile.ZipFile(written[3]) as bundle:
         header = bundle.read("scene/Data/Structures.seg.nrrd").split(b"\n\n")[0].decode("utf-8")
     assert "Closed surface" in next(line for line in header.splitlines() if "ContainedRepresentationNames" in line)
+
+
+@needs_slicer
+@pytest.mark.parametrize("filled", [(False, True), (True, False), (False, False)])
+def test_organs_that_were_not_found_anywhere_in_the_order(tmp_path, filled):
+    """On a CT of another part of the body the first organ, or every one, is empty."""
+    volume, structures = make_case()
+    shapes = [structures["BODY"].mask if full else structures["Larynx"].mask for full in filled]
+    organs = tuple(replace(structures["BODY"], name=f"O{n}", mask=mask) for n, mask in enumerate(shapes))
+    mrb.write_scene(tmp_path / "scene.mrb", volume, replace(structures, structures=organs), PATIENT)
+    command = [sys.executable, "-c", READER, str(LIBRARY), str(tmp_path / "scene.mrb")]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    found = json.loads((tmp_path / "scene.mrb.json").read_text())
+    arrays = np.load(tmp_path / "scene.mrb.npz")
+    assert [segment["name"] for segment in found["segments"]] == ["O0", "O1"]
+    for n, mask in enumerate(shapes):
+        assert np.array_equal(arrays[f"segment{n}"], mask.to_array())
 
 
 @needs_slicer
