@@ -220,12 +220,15 @@ def refused(capsys, output, *arguments):
     return [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")][-1]
 
 
-def test_output_exists(series, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "cause"), [("provenance.json", "exists already.*--overwrite"), ("keep.txt", "no result of Dose3D")]
+)
+def test_output_exists(series, tmp_path, name, cause):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "keep.txt").write_text("mine")
-    with pytest.raises(OutputError, match="exists already.*--overwrite"):
+    (tmp_path / "out" / name).write_text("mine")
+    with pytest.raises(OutputError, match=cause):
         run(series, tmp_path / "out")
-    assert (tmp_path / "out" / "keep.txt").read_text() == "mine"
+    assert (tmp_path / "out" / name).read_text() == "mine"
 
 
 def test_no_such_folder(capsys, tmp_path):
