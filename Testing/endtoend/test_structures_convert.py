@@ -421,9 +421,13 @@ def test_existing_output_is_kept(tmp_path):
     write_seg_nrrd(structures(GRIDS["axial"]), tmp_path / "a.seg.nrrd")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("x")
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="no result of Dose3D"):
         convert(tmp_path / "a.seg.nrrd", tmp_path / "out")
     assert (tmp_path / "out" / "mine.txt").read_text() == "x"
+    (tmp_path / "out" / "mine.txt").rename(tmp_path / "out.mha")
+    with pytest.raises(OutputError, match="exists already.*--overwrite"):
+        convert(tmp_path / "a.seg.nrrd", tmp_path / "out.mha")
+    assert (tmp_path / "out.mha").read_text() == "x"
 
 
 def test_command_line(tmp_path, series, capsys):
