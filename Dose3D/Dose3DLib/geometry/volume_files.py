@@ -6,6 +6,7 @@ alone (position unknown, the image centred). SimpleITK would make a sheared sfor
 
 from __future__ import annotations
 
+import gzip
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import InputError, ResourceError
+from .checksums import check_compressed_voxels
 from .grid import LPS_TO_RAS, Grid, Volume
 
 if TYPE_CHECKING:
@@ -133,7 +135,7 @@ def _read_nifti(path: Path) -> RawImage:
         dtype = image.get_data_dtype()
         if dtype.fields is not None or dtype.kind not in "iufb":
             raise InputError(path, "holds colours or complex numbers", "give an image of one number a voxel")
-        array = np.asanyarray(image.dataobj).reshape(shape)
+        array = _nifti_voxels(path, image).reshape(shape)
         notes = _orientation_notes(path, image)
     except InputError:
         raise
@@ -142,6 +144,20 @@ def _read_nifti(path: Path) -> RawImage:
     unit_mm = {1: 1000.0, 3: 0.001}.get(int(image.header.structarr["xyzt_units"]) & 7, 1.0)
     affine = np.diag([unit_mm] * 3 + [1.0]) @ LPS_TO_RAS @ np.asarray(image.affine, float)
     return RawImage(array.transpose(2, 1, 0), _grid(path, shape[::-1], affine), _nifti_texts(image), notes)
+
+
+def _nifti_voxels(path: Path, image) -> np.ndarray:
+    """nibabel stops at the last voxel; the checksum of a compressed file is compared at its end only."""
+    import nibabel
+
+    if not path.name.lower().endswith(".gz"):
+        return np.asanyarray(image.dataobj)
+    with gzip.open(path) as file:
+        holder = nibabel.fileholders.FileHolder(fileobj=file)
+        array = np.asanyarray(type(image).from_file_map({"image": holder}).dataobj)
+        while file.read(1 << 20):
+            pass
+    return array
 
 
 def _orientation_notes(path: Path, image) -> tuple[str, ...]:
@@ -174,6 +190,7 @@ def _nifti_texts(image) -> dict[str, str]:
 def _read_itk(path: Path, layers: bool) -> RawImage:
     import SimpleITK as sitk
 
+    check_compressed_voxels(path)
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     reader = sitk.ImageFileReader()

@@ -92,6 +92,8 @@ def _read(settings: Settings, progress: Progress) -> CtSource:
     refuse_other_images(source.volume, str(settings.ct))
     if source.reference is None and settings.seg and not settings.dicom:
         raise InputError("--seg", "needs a CT series to refer to, and the CT is an image file", "add --dicom")
+    if source.reference is None and settings.dicom and source.volume.grid.shape[0] < 2:
+        raise InputError(settings.ct, "has one slice, and a CT series needs two", "give more, or leave out --dicom")
     return source
 
 

@@ -208,6 +208,22 @@ def test_bad_files_are_refused_in_one_line(bad, capfd):
     assert [line for line in printed if "MetaImage" not in line and "ideal" not in line] == []
 
 
+@pytest.mark.parametrize("ending", ["nrrd", "nii.gz", "mha", "mhd", "nhdr"])
+def test_damaged_compressed_voxels(tmp_path, ending):
+    """One byte of the stream is another; without its checksum, the voxels would be others, too."""
+    path = tmp_path / f"a.{ending}"
+    write_volume(Volume(ct(GRIDS["axial"]), GRIDS["axial"]), path)
+    voxels = next((p for p in tmp_path.iterdir() if p.suffix in (".zraw", ".gz") and p != path), path)
+    assert (voxels == path) == (ending not in ("mhd", "nhdr"))
+    content = voxels.read_bytes()
+    for place in range(len(content) * 3 // 4, len(content) - 20, len(content) // 50):
+        voxels.write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
+        with pytest.raises(InputError, match=voxels.name):
+            read_volume(path)
+    voxels.write_bytes(content)
+    assert np.array_equal(read_volume(path).array, ct(GRIDS["axial"]))
+
+
 def test_unknown_ending_on_writing(tmp_path):
     with pytest.raises(InputError, match="unknown ending"):
         write_volume(Volume(ct(GRIDS["axial"]), GRIDS["axial"]), tmp_path / "x.png")
