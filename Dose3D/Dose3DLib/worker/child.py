@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -98,13 +99,21 @@ class _Watch(threading.Thread):
         ):
             kill_all(descendants(os.getpid()))
             remove_drafts(self._room.drafts)
+            self.tidy_when_orphan()
             os._exit(CANCELLED)
 
     def _asked_to_stop(self) -> bool:
         if select.select([self._ear], [], [], LOOK_SECONDS)[0]:
             return True
-        orphan = self._parent is not None and os.name != "nt" and os.getppid() != self._parent
-        return orphan or self._room.cancel.exists()
+        return self._is_orphan() or self._room.cancel.exists()
+
+    def _is_orphan(self) -> bool:
+        return self._parent is not None and os.name != "nt" and os.getppid() != self._parent
+
+    def tidy_when_orphan(self) -> None:
+        """The parent removes the room, with all temporary files in it; when it was killed, nobody else does."""
+        if self._is_orphan():
+            shutil.rmtree(self._room.folder, ignore_errors=True)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -121,7 +130,9 @@ def main(argv: list[str] | None = None) -> int:
     watch = _Watch(room, outcome, arguments.parent)
     watch.catch_signals()
     watch.start()
-    return _run(arguments.settings, room, outcome, watch)
+    code = _run(arguments.settings, room, outcome, watch)
+    watch.tidy_when_orphan()
+    return code
 
 
 def start() -> NoReturn:

@@ -76,7 +76,9 @@ class WorkerJob:
             "PYTHONIOENCODING": "utf-8",
             "PYTHONFAULTHANDLER": "1",
         }
-        return {**os.environ, **ours, "MPLBACKEND": "Agg"}
+        # Temporary files lie in the room and go with it, even when the task is killed.
+        room = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self.room.folder))
+        return {**os.environ, **ours, **room, "MPLBACKEND": "Agg"}
 
     def start(self) -> WorkerJob:
         """Start the process.
