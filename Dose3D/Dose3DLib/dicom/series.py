@@ -14,7 +14,7 @@ from .frames import CT_CLASSES, ENHANCED_CLASSES
 from .scan import Scan, ScannedFile, read_header, scan
 from .values import text
 
-__all__ = ["Selection", "SeriesSummary", "kind_of", "list_series", "select_ct_series"]
+__all__ = ["Selection", "SeriesSummary", "is_ct_file", "kind_of", "list_series", "select_ct_series"]
 
 NAME_A_CT = "name a CT file or the folder of a CT series"
 
@@ -54,6 +54,12 @@ def kind_of(file: ScannedFile) -> str:
         return f"CT class with modality {modality}"
     name = UID(uid).name
     return name.removesuffix(" Storage") if name != uid else f"object of unknown class {uid}"
+
+
+def is_ct_file(path: Path) -> bool:
+    """True for a DICOM file that holds a CT image."""
+    file = read_header(path)
+    return not isinstance(file, str) and kind_of(file) == "CT"
 
 
 def list_series(folder: Path, progress: Progress | None = None) -> list[SeriesSummary]:

@@ -64,6 +64,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     progress = progress or Progress()
     source, target = _form_of_input(settings.structures), _form_of_output(settings)
     _check_settings(settings, source, target)
+    _spare_the_ct(settings)
     table = load_user_table(settings.name_table) if settings.name_table else None
     with atomic_output(settings.output, settings.overwrite) as draft:
         with progress.stage("read CT", 0.2):
@@ -151,6 +152,20 @@ def _check_settings(settings: Settings, source: Form, target: Form) -> None:
     dicom = [form for form in (source, target) if form in _DICOM_FORMS]
     if dicom and settings.ct is None:
         raise InputError("--ct", f"is missing, and {dicom[0]} needs the CT it belongs to", "give the folder of the CT")
+
+
+def _spare_the_ct(settings: Settings) -> None:
+    """--overwrite replaces structures, never an image of the CT that they belong to."""
+    path, ct = settings.output, settings.ct
+    if ct is None or not settings.overwrite or not path.is_file():
+        return
+    if ct.is_file() and path.samefile(ct):
+        raise InputError(path, "is the CT itself", "choose another output")
+    if path.resolve().is_relative_to(ct.resolve()):
+        from ..dicom.series import is_ct_file
+
+        if is_ct_file(path):
+            raise InputError(path, "is an image of the CT", "choose another output")
 
 
 def _read_ct(settings: Settings, source: Form, target: Form) -> _Ct:

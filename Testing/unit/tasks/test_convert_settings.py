@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from builders.ct_builder import write_series
 from Dose3DLib.core.errors import InputError
-from Dose3DLib.tasks.structures_convert import Settings, _form_of_input, _form_of_output
+from Dose3DLib.tasks.structures_convert import Settings, _form_of_input, _form_of_output, run
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,25 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path, name):
     os.mkfifo(tmp_path / name)
     with pytest.raises(InputError, match="neither a file nor a folder"):
         _form_of_input(tmp_path / name)
+
+
+def test_overwrite_spares_the_ct(tmp_path):
+    """A slip in the shell's completion must not cost a slice."""
+    paths = write_series(tmp_path / "ct")
+    content = paths[0].read_bytes()
+    (tmp_path / "masks").mkdir()
+    for ct in (tmp_path / "ct", paths[0]):
+        settings = Settings(structures=tmp_path / "masks", ct=ct, output=paths[0], overwrite=True)
+        with pytest.raises(InputError, match=r"is an image of the CT|is the CT itself"):
+            run(settings)
+    assert paths[0].read_bytes() == content
+    (tmp_path / "ct" / "rs.dcm").write_bytes(b"old structures")
+    with pytest.raises(InputError, match="has no masks"):
+        run(
+            Settings(
+                structures=tmp_path / "masks", ct=tmp_path / "ct", output=tmp_path / "ct" / "rs.dcm", overwrite=True
+            )
+        )
 
 
 def test_dicom_is_known_without_ending_too(tmp_path):
