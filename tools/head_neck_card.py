@@ -44,8 +44,9 @@ def metadata(
     }  # fmt: skip
     own = {
         "region": "a head-and-neck CT",
-        "input": {"spacing_mm": spec.spacing_mm, "window_hu": spec.window_hu, "center_hu": spec.center_hu,
-                  "scale_hu": spec.scale_hu, "axes": "k superior, j posterior, i left (LPS)"},
+        "input": {"spacing_mm": spec.spacing_mm, "resolution_mm": spec.resolution_mm,
+                  "window_hu": spec.window_hu, "center_hu": spec.center_hu, "scale_hu": spec.scale_hu,
+                  "axes": "k superior, j posterior, i left (LPS)"},
         "patch": patch,
         "output": "one sigmoid an organ; organs may overlap",
         **facts,

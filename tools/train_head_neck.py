@@ -27,7 +27,7 @@ from Dose3DLib.segmentation.preprocess import InputSpec, model_input  # noqa: E4
 from openkbp import NAMES, WRONG_IN_TRAIN, OpenKbpPatient, read_patient  # noqa: E402
 
 ORGANS = tuple(NAMES)
-SPEC = InputSpec(spacing_mm=(2.5, 3.0, 3.0))
+SPEC = InputSpec(spacing_mm=(2.5, 3.0, 3.0), resolution_mm=(2.5, 3.9, 3.9))
 NETWORK = {
     "_target_": "UNet",
     "spatial_dims": 3,
@@ -127,6 +127,8 @@ def export(folder: Path, network, cases: list[TrainingCase], work: Path, minutes
     }
     drawn = {organ: sum(int(case.known[n]) for case in trained) for n, organ in enumerate(ORGANS)}
     facts = {"expected": expectations(network, cases), "patients": len(trained), "minutes": minutes, "steps": steps}
+    # A scan may end between chin and joints: the two rami are then parts of their own.
+    facts |= {"parts": {"Mandible": 2}}
     facts |= {"seed": SEED, "versions": versions, "drawn": drawn}
     write_bundle(
         folder,

@@ -166,7 +166,7 @@ def _check_metadata(bundle: Bundle) -> None:
         organs, spec = bundle.organs, bundle.metadata["dose3d"]
         complete = organs and all(isinstance(organ, str) for organ in organs) and spec["input"]["spacing_mm"]
         complete = complete and len(spec["patch"]) == 3 and bundle.weights_sha256
-        complete = complete and {"window_hu", "center_hu", "scale_hu"} <= set(spec["input"])
+        complete = complete and {"resolution_mm", "window_hu", "center_hu", "scale_hu"} <= set(spec["input"])
         complete = complete and {"organs", "offsets_mm"} <= set(spec["expected"]) and isinstance(spec["region"], str)
     except (KeyError, TypeError, ValueError, AttributeError):
         complete = False

@@ -12,10 +12,12 @@ __all__ = ["boundary_confidence", "clean_probability", "mask_on_grid"]
 
 _SMALLEST_MM3 = 400.0
 """Parts under 0.4 cm^3 are noise: the smallest of these organs in the training data has 0.5 cm^3."""
+_LIKE_SIZE = 0.15
+"""A second part counts when it has this share of all that is kept; less is a spot elsewhere."""
 
 
-def clean_probability(probability: np.ndarray, voxel_mm3: float) -> np.ndarray:
-    """Keep the largest connected part, without holes and crumbs.
+def clean_probability(probability: np.ndarray, voxel_mm3: float, parts: int = 1) -> np.ndarray:
+    """Keep the largest connected part, without holes and crumbs; up to `parts` of them when they are of like size.
 
     Takes and returns probabilities (k, j, i) in 0..1. What is dropped becomes 0, what is filled 1; the values around
     the border of the kept part stay, so that the surface keeps its position between voxels.
@@ -26,9 +28,9 @@ def clean_probability(probability: np.ndarray, voxel_mm3: float) -> np.ndarray:
     found = AsDiscrete(threshold=0.5)(torch.from_numpy(probability)[None]).bool()
     if not found.any():
         return probability
-    kept = KeepLargestConnectedComponent(is_onehot=False)(found.to(torch.uint8))
+    kept = KeepLargestConnectedComponent(is_onehot=False, num_components=parts)(found.to(torch.uint8))
     kept = FillHoles(applied_labels=[1])(kept)
-    kept = RemoveSmallObjects(max(2, round(_SMALLEST_MM3 / voxel_mm3)))(kept)
+    kept = RemoveSmallObjects(max(2, round(_SMALLEST_MM3 / voxel_mm3), round(_LIKE_SIZE * int(kept.sum()))))(kept)
     kept = np.asarray(kept[0]) > 0
     clean = np.where(np.asarray(found[0]) & ~kept, 0.0, probability)
     clean[kept & (probability < 0.5)] = 1.0

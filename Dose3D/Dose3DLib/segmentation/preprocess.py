@@ -17,11 +17,11 @@ from ..geometry.resample import axial_grid, pool_to, resample_array
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["AIR_HU", "InputSpec", "model_input", "normalize"]
+__all__ = ["InputSpec", "model_input", "normalize"]
 
-AIR_HU = -1000.0
 _BODY_THRESHOLD_HU = -400.0
-_MARGIN_MM = 10.0
+_MARGIN_MM = np.array([10.0, 10.0, 40.0])
+"""Around the body, (L, P, S): context for what lies at the ends of the scan."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,9 @@ class InputSpec:
     ----------
     spacing_mm:
         voxel size (k, j, i) of the axis-aligned LPS grid.
+    resolution_mm:
+        voxel size (k, j, i) of the scans that it learned from; finer scans are averaged to it first, since a network
+        that has seen only coarse scans takes the sharp edges of a fine one for other tissue.
     window_hu:
         values are clipped to this range.
     center_hu, scale_hu:
@@ -39,16 +42,21 @@ class InputSpec:
     """
 
     spacing_mm: tuple[float, float, float]
+    resolution_mm: tuple[float, float, float]
     window_hu: tuple[float, float] = (-1000.0, 1400.0)
     center_hu: float = -100.0
     scale_hu: float = 300.0
 
 
 def model_input(volume: Volume, spec: InputSpec) -> Volume:
-    """HU of the body's bounding box on the model's grid, float32, air outside the scan."""
-    coarse = pool_to(volume, spec.spacing_mm)
+    """HU of the body's bounding box on the model's grid, float32.
+
+    Where the scan ends within the patient its last slice goes on: taken for air, the cut would be an end of the body
+    that no patient has, and the network would lose the cord some centimetres before it.
+    """
+    coarse = pool_to(volume, spec.resolution_mm)
     grid = axial_grid(*_body_box(coarse), spec.spacing_mm)
-    array = resample_array(coarse.array[None], coarse.grid, grid, fill=AIR_HU)[0]
+    array = resample_array(coarse.array[None], coarse.grid, grid, fill=None)[0]
     return Volume(np.ascontiguousarray(array, dtype=np.float32), grid)
 
 

@@ -62,7 +62,11 @@ def input_spec(bundle: Bundle) -> InputSpec:
     """The pre-processing that the bundle's network was trained with."""
     facts: dict[str, Any] = bundle.metadata["dose3d"]["input"]
     return InputSpec(
-        tuple(facts["spacing_mm"]), tuple(facts["window_hu"]), float(facts["center_hu"]), float(facts["scale_hu"])
+        tuple(facts["spacing_mm"]),
+        tuple(facts["resolution_mm"]),
+        tuple(facts["window_hu"]),
+        float(facts["center_hu"]),
+        float(facts["scale_hu"]),
     )
 
 
@@ -119,10 +123,11 @@ def _organs(
     from monai.transforms import Activations
 
     found, confidence = [], {}
+    parts = bundle.metadata["dose3d"].get("parts", {})
     for number, organ in enumerate(wanted):
         progress.report(number / len(wanted), organ)
         probability = Activations(sigmoid=True)(torch.from_numpy(logits[bundle.organs.index(organ)])[None])[0].numpy()
-        probability = clean_probability(probability, source.voxel_volume_mm3)
+        probability = clean_probability(probability, source.voxel_volume_mm3, parts.get(organ, 1))
         confidence[organ] = round(boundary_confidence(probability), 3)
         found.append(named_structure(organ, mask_on_grid(probability, source, target)))
     return found, confidence

@@ -20,7 +20,13 @@ METADATA = {
     "version": "1.2.3",
     "network_data_format": {"outputs": {"pred": {"channel_def": {"0": "Brainstem", "1": "SpinalCord"}}}},
     "dose3d": {
-        "input": {"spacing_mm": [2.5, 3, 3], "window_hu": [-1000, 1400], "center_hu": -100.0, "scale_hu": 300.0},
+        "input": {
+            "spacing_mm": [2.5, 3, 3],
+            "resolution_mm": [2.5, 4, 4],
+            "window_hu": [-1000, 1400],
+            "center_hu": -100.0,
+            "scale_hu": 300.0,
+        },
         "patch": [16, 16, 16],
         "region": "a head-and-neck CT",
         "expected": {"organs": {}, "offsets_mm": {}},

@@ -11,7 +11,7 @@ from Dose3DLib.segmentation.loss import partial_dice_ce
 from Dose3DLib.segmentation.preprocess import InputSpec
 from Dose3DLib.training.seeds import step_state
 
-SPEC = InputSpec((2.5, 3.0, 3.0))
+SPEC = InputSpec((2.5, 3.0, 3.0), (2.5, 3.9, 3.9))
 
 
 def case(name="a", known=(True, True), shape=(30, 40, 50)):

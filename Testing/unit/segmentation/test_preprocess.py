@@ -8,7 +8,7 @@ from Dose3DLib.geometry.grid import Grid, Volume
 from Dose3DLib.geometry.resample import pool_to, resample_array
 from Dose3DLib.segmentation.preprocess import InputSpec, model_input, normalize
 
-SPEC = InputSpec((2.5, 3.0, 3.0))
+SPEC = InputSpec((2.5, 3.0, 3.0), (2.5, 3.9, 3.9))
 
 
 def rotation(degrees):
@@ -52,12 +52,34 @@ def test_ball_stays_where_it_is(kind):
     assert len(inside) * image.grid.voxel_volume_mm3 == pytest.approx(4 / 3 * np.pi * 25**3, rel=0.05)
 
 
+def test_a_scan_that_ends_in_the_patient_goes_on_with_its_last_slice():
+    """Air there would be an end of the body that no patient has."""
+    grid = Grid.axial((20, 60, 60), (2.5, 3.0, 3.0), (0, 0, 0))
+    hu = np.full(grid.shape, -1000, np.int16)
+    hu[:, 20:40, 20:40] = np.arange(20)[:, None, None]
+    image = model_input(Volume(hu, grid), SPEC)
+    heights = image.grid.to_lps(np.array([[0, 0, k] for k in range(image.grid.shape[0])]))[:, 2]
+    assert heights[0] <= -35
+    assert heights[-1] >= 19 * 2.5 + 35
+    middle = image.array[:, image.array.shape[1] // 2, image.array.shape[2] // 2]
+    assert np.allclose(middle[heights < 0], 0, atol=0.1)
+    assert np.allclose(middle[heights > 19 * 2.5], 19, atol=0.1)
+
+
+def test_finer_scans_are_averaged_to_what_the_model_knows():
+    grid = Grid.axial((8, 160, 160), (2.5, 0.975, 0.975), (0, 0, 0))
+    noise = np.random.default_rng(1).normal(0, 100, grid.shape).astype(np.float32)
+    image = model_input(Volume(noise, grid), SPEC)
+    assert image.array[16:20, 5:-5, 5:-5].std() < 100 / 4
+
+
 def test_only_the_body_is_kept():
     volume, _ = ball("axial", 20.0, None)
     image = model_input(volume, SPEC)
     extent = np.array(image.array.shape) * SPEC.spacing_mm
-    assert (extent > 50).all()
-    assert (extent < 75).all()
+    margins = extent - 40 - 2 * np.array([40, 10, 10])
+    assert (margins > -8).all()
+    assert (margins < 8).all()
 
 
 def test_resampling_is_exact_for_a_linear_image_on_a_sheared_grid():

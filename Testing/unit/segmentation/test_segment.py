@@ -34,7 +34,13 @@ class KnownBundle:
     metadata: dict = None
 
     def __post_init__(self):
-        spec = {"spacing_mm": [2.5, 3.0, 3.0], "window_hu": [-1000, 1400], "center_hu": -100.0, "scale_hu": 300.0}
+        spec = {
+            "spacing_mm": [2.5, 3.0, 3.0],
+            "resolution_mm": [2.5, 3.0, 3.0],
+            "window_hu": [-1000, 1400],
+            "center_hu": -100.0,
+            "scale_hu": 300.0,
+        }
         organs = {
             "Brainstem": {"volume_cc": [5, 60], "confidence": 0.2},
             "Larynx": {"volume_cc": [1, 60], "confidence": 0.2},
@@ -140,6 +146,16 @@ def test_clean_up_keeps_the_largest_part_and_fills_it():
     assert (clean[5:20, 5:20, 5:20] >= 0.5).all(), "the hole is filled"
     assert (clean[25:28, 25:28, 25:28] == 0).all(), "the second part is gone"
     assert clean[4, 4, 4] == pytest.approx(0.02), "values around the border stay"
+
+
+@pytest.mark.parametrize(("parts", "size", "kept"), [(1, 12, False), (2, 12, True), (2, 4, False)])
+def test_second_part_counts_where_it_may_and_is_large(parts, size, kept):
+    probability = np.zeros((30, 30, 40), np.float32)
+    probability[5:20, 5:20, 5:20] = 0.9
+    probability[5 : 5 + size, 5 : 5 + size, 24 : 24 + size] = 0.9
+    clean = clean_probability(probability, 22.5, parts)
+    assert (clean[5:20, 5:20, 5:20] >= 0.5).all()
+    assert bool(clean[6, 6, 25] >= 0.5) is kept
 
 
 def test_crumbs_are_no_organ():
