@@ -66,7 +66,7 @@ def make_provenance(task: str, settings: dict[str, Any], progress: Progress, **f
     facts:
         what only the task knows, JSON-able: `inputs` (paths, UIDs, hashes), `device`, `seed`, `model`, ...
     """
-    return {
+    record = {
         "task": task,
         "made_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "research_use_only": True,
@@ -76,3 +76,13 @@ def make_provenance(task: str, settings: dict[str, Any], progress: Progress, **f
         "seconds": dict(progress.seconds),
         "warnings": list(progress.warnings),
     }
+    return _writable(record)
+
+
+def _writable(value: Any) -> Any:
+    """Texts that UTF-8 can hold: a POSIX path may have bytes that are no text, which then show as `\\udcff`."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_writable(name): _writable(part) for name, part in value.items()}
+    return [_writable(part) for part in value] if isinstance(value, list | tuple) else value

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.errors import InputError, ResourceError
+from ..core.errors import InputError, OutputError, ResourceError
 from .checksums import check_compressed_voxels
 from .grid import LPS_TO_RAS, Grid, Volume
 
@@ -190,6 +190,10 @@ def _nifti_texts(image) -> dict[str, str]:
 def _read_itk(path: Path, layers: bool) -> RawImage:
     import SimpleITK as sitk
 
+    if not _is_text(path):
+        raise InputError(
+            path, "is named with bytes that are no UTF-8 text", "rename it, or the folder that is so named"
+        )
     check_compressed_voxels(path)
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
@@ -260,9 +264,20 @@ def _write_nifti(raw: RawImage, path: Path) -> None:
     nibabel.save(image, path)
 
 
+def _is_text(path: Path) -> bool:
+    """ITK ends the whole process over a path that is not."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _write_itk(raw: RawImage, path: Path) -> None:
     import SimpleITK as sitk
 
+    if not _is_text(path):
+        raise OutputError(path, "is named with bytes that are no UTF-8 text", "choose another output")
     image = sitk.GetImageFromArray(np.ascontiguousarray(raw.array))
     steps = raw.grid.affine[:3, :3]
     spacing = np.linalg.norm(steps, axis=0)

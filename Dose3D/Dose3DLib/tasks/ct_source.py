@@ -63,7 +63,9 @@ def load_ct(path: Path, series: str | None, resample_slices: bool, progress: Pro
             raw = read_raw_image(path)
             for note in (*raw.notes, *odd_values(float(raw.array.min()), float(raw.array.max()))):
                 progress.warn(note)
-            return CtSource(to_volume(raw), None, {"series": path.name}, facts)
+            return CtSource(
+                to_volume(raw), None, {"series": path.name.encode("utf-8", "replace").decode("utf-8")}, facts
+            )
     from ..dicom.ct import read_ct
 
     found = read_ct(path, series, resample_slices, progress)

@@ -15,6 +15,13 @@ from Dose3DLib.core.progress import Progress
 from Dose3DLib.core.provenance import file_sha256, make_provenance, software_versions
 
 
+def test_a_path_that_is_no_text_can_be_written():
+    made = make_provenance("x", {"ct": "a\udcff/Łódź"}, Progress(), inputs=[{"path": "b\udce4"}])
+    assert json.dumps(made, ensure_ascii=False).encode("utf-8")
+    assert made["settings"] == {"ct": "a\\udcff/Łódź"}
+    assert made["inputs"] == [{"path": "b\\udce4"}]
+
+
 def test_record_is_complete():
     progress = Progress()
     progress.warn("careful")

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import gzip
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders.structure_builder import grids
-from Dose3DLib.core.errors import InputError, ResourceError
+from Dose3DLib.core.errors import InputError, OutputError, ResourceError
 from Dose3DLib.geometry.grid import Volume
 from Dose3DLib.geometry.volume_files import image_suffix, read_raw_image, read_volume, write_volume
 
@@ -222,6 +223,23 @@ def test_damaged_compressed_voxels(tmp_path, ending):
             read_volume(path)
     voxels.write_bytes(content)
     assert np.array_equal(read_volume(path).array, ct(GRIDS["axial"]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow text only")
+@pytest.mark.parametrize("ending", ["nrrd", "mha", "nii.gz"])
+def test_path_that_is_no_text(tmp_path, ending):
+    """ITK would end the process."""
+    odd, volume = tmp_path / f"a\udcff.{ending}", Volume(ct(GRIDS["axial"]), GRIDS["axial"])
+    if ending == "nii.gz":
+        write_volume(volume, odd)
+        assert np.array_equal(read_volume(odd).array, volume.array)
+        return
+    with pytest.raises(OutputError, match="no UTF-8 text"):
+        write_volume(volume, odd)
+    write_volume(volume, tmp_path / f"a.{ending}")
+    (tmp_path / f"a.{ending}").rename(odd)
+    with pytest.raises(InputError, match="no UTF-8 text"):
+        read_volume(odd)
 
 
 def test_unknown_ending_on_writing(tmp_path):
