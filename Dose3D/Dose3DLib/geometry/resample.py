@@ -42,13 +42,11 @@ def pool_to(volume: Volume, spacing_mm: tuple[float, float, float]) -> Volume:
     return Volume(pooled, Grid(pooled.shape, affine))
 
 
-def resample_array(
-    array: np.ndarray, source: Grid, target: Grid, mode: str = "bilinear", fill: float | None = 0.0
-) -> np.ndarray:
+def resample_array(array: np.ndarray, source: Grid, target: Grid, fill: float | None = 0.0) -> np.ndarray:
     """Values of channel-first `array` (c, k, j, i) on `source` at the voxel centres of `target`, float32.
 
-    `mode` is `bilinear` (linear in each axis) or `nearest`; points outside the source become `fill`, or
-    with None the value of the nearest voxel at its border.
+    Linear in each axis; points outside the source become `fill`, or with None the value of the nearest voxel at its
+    border.
     """
     import torch
     from monai.data import MetaTensor
@@ -56,6 +54,6 @@ def resample_array(
 
     level, padding = (0.0, "border") if fill is None else (fill, "zeros")
     tensor = MetaTensor(torch.as_tensor(array, dtype=torch.float32) - level, affine=_REVERSE @ source.affine @ _REVERSE)
-    resample = SpatialResample(mode=mode, padding_mode=padding, align_corners=False, dtype=torch.float32)
+    resample = SpatialResample(mode="bilinear", padding_mode=padding, align_corners=False, dtype=torch.float32)
     moved = resample(tensor, dst_affine=_REVERSE @ target.affine @ _REVERSE, spatial_size=target.shape)
     return np.asarray(moved) + level

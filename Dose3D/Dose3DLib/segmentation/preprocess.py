@@ -1,4 +1,4 @@
-"""From a CT volume to what the network sees, the same in training and in use.
+"""From a CT volume to what the network sees, by the same function in training and in use.
 
 One MONAI SpatialResample does the work of Orientation and Spacing at once, since the target is an axis-aligned LPS
 grid of the model's spacing; that also covers oblique and sheared stacks, which the two in turn do not.
