@@ -311,7 +311,8 @@ def _inputs(settings: Settings, source: Form, ct: _Ct) -> list[dict[str, Any]]:
 
 
 def _write_dicom(settings: Settings, target: Form, found: StructureSet, ct: _Ct, draft: Path) -> None:
-    how = f"dose3d structures convert of {settings.structures.name}. Research use only."
+    # Without the file's name: it may name a patient, and nobody looks for one in here when de-identifying.
+    how = "dose3d structures convert. Research use only."
     if target == "SEG":
         from ..dicom.seg import SegAttributes, write_seg
 
