@@ -15,7 +15,7 @@ from ..geometry.structure import Structure, StructureSet
 from ..training.device import DeviceChoice, choose_device, with_memory_fallback
 from ..training.precision import choose_precision
 from .body import body_mask
-from .cleanup import boundary_confidence, clean_probability, mask_on_grid
+from .cleanup import boundary_confidence, clean_probability, mask_on_grid, organ_probability
 from .inference import Execution, predict_logits
 from .plausibility import doubts
 from .preprocess import InputSpec, model_input
@@ -119,15 +119,12 @@ def _predict(
 def _organs(
     logits: np.ndarray, source: Grid, target: Grid, bundle: Bundle, wanted: tuple[str, ...], progress: Progress
 ) -> tuple[list[Structure], dict[str, float]]:
-    import torch
-    from monai.transforms import Activations
-
     found, confidence = [], {}
     parts = bundle.metadata["dose3d"].get("parts", {})
     for number, organ in enumerate(wanted):
         progress.report(number / len(wanted), organ)
-        probability = Activations(sigmoid=True)(torch.from_numpy(logits[bundle.organs.index(organ)])[None])[0].numpy()
-        probability = clean_probability(probability, source.voxel_volume_mm3, parts.get(organ, 1))
-        confidence[organ] = round(boundary_confidence(probability), 3)
-        found.append(named_structure(organ, mask_on_grid(probability, source, target)))
+        vague = organ_probability(Volume(logits[bundle.organs.index(organ)], source))
+        clean = Volume(clean_probability(vague.array, source.voxel_volume_mm3, parts.get(organ, 1)), vague.grid)
+        confidence[organ] = round(boundary_confidence(clean.array), 3)
+        found.append(named_structure(organ, mask_on_grid(clean, target)))
     return found, confidence

@@ -13,7 +13,7 @@ from Dose3DLib.geometry.grid import Grid, Volume
 from Dose3DLib.geometry.mask import Mask
 from Dose3DLib.geometry.structure import Structure, StructureSet
 from Dose3DLib.segmentation.body import body_mask
-from Dose3DLib.segmentation.cleanup import boundary_confidence, clean_probability
+from Dose3DLib.segmentation.cleanup import boundary_confidence, clean_probability, mask_on_grid, organ_probability
 from Dose3DLib.segmentation.plausibility import doubts, refuse_other_images
 from Dose3DLib.segmentation.segment import SegmentOptions, segment
 
@@ -162,6 +162,17 @@ def test_crumbs_are_no_organ():
     probability = np.zeros((20, 20, 20), np.float32)
     probability[4:6, 4:6, 4:6] = 0.99
     assert (clean_probability(probability, 22.5) < 0.5).all()
+
+
+def test_box_around_an_organ_keeps_its_place():
+    grid = Grid((20, 30, 40), np.diag([3.0, 3.0, 2.5, 1.0]))
+    logits = np.full(grid.shape, -5.0, np.float32)
+    logits[8:12, 0:3, 30:35] = 4.0
+    box = organ_probability(Volume(logits, grid))
+    assert box.array.shape == (8, 5, 9)
+    whole = Volume((1 / (1 + np.exp(-logits))).astype(np.float32), grid)
+    assert mask_on_grid(box, grid).same_voxels(mask_on_grid(whole, grid))
+    assert mask_on_grid(organ_probability(Volume(logits - 10, grid)), grid).is_empty
 
 
 def test_confidence_tells_sharp_from_vague():
