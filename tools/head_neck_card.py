@@ -80,6 +80,7 @@ def card(organs: tuple[str, ...], spec: InputSpec, facts: dict[str, Any]) -> str
         f"{facts['expected']['organs'][organ]['volume_cc'][1]:g} |"
         for organ in organs
     )
+    resolution = " x ".join(f"{s:g}" for s in spec.resolution_mm)
     spacing = " x ".join(f"{s:g}" for s in spec.spacing_mm)
     return f"""# head_neck_ct
 
@@ -90,9 +91,14 @@ weights by `tools/train_head_neck.py` on {facts["patients"]} OpenKBP training pa
 {facts["minutes"]:g} minutes on one processor core, seed {facts["seed"]}. An organ that a clinic had not drawn is
 unknown in the loss, not background. Wrong labels that were left out were listed beforehand in `tools/openkbp.py`.
 
-| organ | drawn in (patients) | volumes that raise no warning, cm3 |
+| organ | drawn in (patients) | volumes that raise no warning, cc |
 |---|---|---|
 {rows}
+
+What raises a warning in use: a volume outside this range, a place beside the other organs that no training patient
+shows (plus 15 mm to the sides, 40 mm along the body), an edge that the network is unsure of. Scans finer than
+{resolution} mm are averaged to that first, and where a scan ends within the patient its last slice is repeated; these
+weights learned before that rule, when the ends of scans were air.
 
 Quality on the validation patients is printed by `python3 run.py benchmark segmentation --data OPENKBP`; the project's
 README quotes it. The weights are float16 in safetensors; their SHA-256 is in `configs/metadata.json`.
