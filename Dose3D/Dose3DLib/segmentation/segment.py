@@ -46,7 +46,7 @@ class Segmentation:
     structures:
         the organs in the model's order on the CT's grid, then BODY; an organ that was not found has an empty mask.
     confidence:
-        organ -> 0..1, see `cleanup.boundary_confidence`.
+        organ -> 0..1 of those that were found, see `cleanup.boundary_confidence`.
     device, precision, device_reason:
         where and in which number format the network ran, and why there.
     """
@@ -125,6 +125,7 @@ def _organs(
         progress.report(number / len(wanted), organ)
         vague = organ_probability(Volume(logits[bundle.organs.index(organ)], source))
         clean = Volume(clean_probability(vague.array, source.voxel_volume_mm3, parts.get(organ, 1)), vague.grid)
-        confidence[organ] = round(boundary_confidence(clean.array), 3)
         found.append(named_structure(organ, mask_on_grid(clean, target)))
+        if not found[-1].mask.is_empty:
+            confidence[organ] = round(boundary_confidence(clean.array), 3)
     return found, confidence

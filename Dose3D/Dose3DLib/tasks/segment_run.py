@@ -219,7 +219,7 @@ def _write_report(
         seconds=provenance["seconds"],
         warnings=provenance["warnings"],
         provenance={**provenance, "inputs": [_short(facts) for facts in provenance["inputs"]]},
-        quality={organ: {"Edge confidence": value} for organ, value in found.confidence.items()},
+        quality={organ: {"Edge confidence (0 vague, 1 sharp)": value} for organ, value in found.confidence.items()},
     )
     write_segmentation_report(draft / "report.html", content)
     if picture.path:

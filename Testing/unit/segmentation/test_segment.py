@@ -89,6 +89,7 @@ def test_structures_lie_on_the_ct_grid_where_they_are(kind):
     assert dice(found.structures["BODY"].mask.to_array(), outer) > 0.995
     assert found.structures["BODY"].interpreted_type == "EXTERNAL"
     assert found.structures["Larynx"].mask.is_empty
+    assert found.confidence.keys() == {"Brainstem"}
 
 
 def test_missing_organ_is_said():
