@@ -307,7 +307,7 @@ def test_real_head_and_neck_ct(shared_data, tmp_path):
 
     assert dice(masks["Brainstem"], truth("Brainstem")) > 0.7
     assert (masks["SpinalCord"] & truth("Cord")).sum() > 0.9 * masks["SpinalCord"].sum()
-    assert dice(masks["SpinalCord"], truth("Cord")) > 0.5
+    assert dice(masks["SpinalCord"], truth("Cord")) > 0.6
     assert masks["SpinalCord"][0].any()
     assert (masks["Parotid_R"] & truth("R Parotid")).sum() > 0.5 * truth("R Parotid").sum()
     left, right = (np.argwhere(masks[name])[:, 2].mean() for name in ("Parotid_L", "Parotid_R"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -21,13 +20,14 @@ import Dose3DLib
 from ..core.errors import InputError
 from ..core.output import atomic_output
 from ..geometry.grid import Grid
+from ..geometry.structure import StructureSet
 
 __all__ = [
     "LONGEST_NAME",
     "MANUFACTURER",
     "MODEL_NAME",
     "add_contribution",
-    "check_names",
+    "check_structures",
     "clean_text",
     "copy_patient_and_study",
     "decimals",
@@ -67,15 +67,17 @@ def clean_text(value: object, limit: int) -> str:
     return re.sub(r"[\x00-\x1f\x7f\\]+", " ", "" if value is None else str(value)).strip()[:limit].rstrip()
 
 
-def check_names(names: Iterable[str]) -> None:
-    """Refuse names of structures that DICOM cannot hold as they are.
+def check_structures(structures: StructureSet, grid: Grid) -> None:
+    """Refuse what no object that refers to the CT of `grid` can hold as it is; every writer begins with this.
 
     Raises
     ------
     InputError
-        a name that is empty, used twice, over 64 characters, or holds a backslash or a control character.
+        another grid; a name that is empty, used twice, over 64 characters, or holds a backslash or a control character.
     """
-    for name, count in Counter(name.strip() for name in names).items():
+    if not structures.grid.same_as(grid):
+        raise InputError("structures", "do not lie on the grid of the CT", "resample them to the CT first")
+    for name, count in Counter(name.strip() for name in structures.names).items():
         what = f"structure '{name[:80]}'"
         if not name:
             raise InputError("structures", "one has an empty name", "name it")

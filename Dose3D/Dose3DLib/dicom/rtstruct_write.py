@@ -15,7 +15,7 @@ from ..core.nomenclature import Code, lookup
 from ..geometry.contours import mask_to_contours
 from ..geometry.keyholes import join_holes
 from ..geometry.structure import PlanarContours, Structure, StructureSet
-from .attributes import add_contribution, check_names, clean_text, derived_dataset, save_dataset
+from .attributes import add_contribution, check_structures, clean_text, derived_dataset, save_dataset
 from .contour_items import LONGEST_EXPLICIT_VALUE, ROI_CONTOUR_SEQUENCE, ContourTexts, roi_contour_sequence
 from .ct import CtReference, ImageReference
 from .decimals import encode_decimals
@@ -101,9 +101,7 @@ def write_rtstruct(
         the file cannot be written.
     """
     attributes = attributes or RtStructAttributes()
-    if not structures.grid.same_as(reference.grid):
-        raise InputError("structures", "do not lie on the grid of the CT", "resample them to the CT first")
-    check_names(structures.names)
+    check_structures(structures, reference.grid)
     outlines = [(s, _outline(s, attributes.keyholes)) for s in structures]
     empty = [s.name for s, outline in outlines if not outline]
     outlines = [(s, outline) for s, outline in outlines if outline]

@@ -25,7 +25,7 @@ from .attributes import (
     MANUFACTURER,
     MODEL_NAME,
     add_contribution,
-    check_names,
+    check_structures,
     clean_text,
     copy_patient_and_study,
     save_dataset,
@@ -88,9 +88,7 @@ def write_seg(
         the file cannot be written.
     """
     attributes = attributes or SegAttributes()
-    if not structures.grid.same_as(reference.grid):
-        raise InputError("structures", "do not lie on the grid of the CT", "resample them to the CT first")
-    check_names(structures.names)
+    check_structures(structures, reference.grid)
     empty = [s.name for s in structures if s.mask.is_empty]
     filled = [s for s in structures if not s.mask.is_empty]
     if not filled:
