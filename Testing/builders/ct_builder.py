@@ -149,37 +149,38 @@ def write_series(
     base, paths = header(**overrides), []
     for k, place in enumerate(places):
         dataset = copy.deepcopy(base)
-        slope, intercept = rescale(k)
         if rescale(k) != (1.0, 0.0):
-            dataset.RescaleSlope, dataset.RescaleIntercept = ds(slope)[0], ds(intercept)[0]
+            dataset.RescaleSlope, dataset.RescaleIntercept = (ds(value)[0] for value in rescale(k))
         dataset.SOPInstanceUID, dataset.InstanceNumber = generate_uid(), (k * 5) % 7
-        for keyword, value in (
-            ("ImagePositionPatient", ds(place)),
-            ("ImageOrientationPatient", ds(orientation)),
-            ("PixelSpacing", ds(spacing)),
-            ("SliceLocation", str((k * 3) % 5)),
-        ):
-            if keyword not in overrides:
-                setattr(dataset, keyword, value)
-        stored = np.rint((array_hu[k] - intercept) / slope)
-        kind = {0: "u", 1: "i"}[dataset.PixelRepresentation] + str(dataset.BitsAllocated // 8)
-        order = ">" if syntax == ExplicitVRBigEndian else "<"
-        dataset.Rows, dataset.Columns = stored.shape
-        dataset.PixelData = np.ascontiguousarray(stored.astype(order + kind)).tobytes()
-        dataset["PixelData"].VR = "OW"
+        geometry = {"ImagePositionPatient": ds(place), "ImageOrientationPatient": ds(orientation)}
+        geometry |= {"PixelSpacing": ds(spacing), "SliceLocation": str((k * 3) % 5)}
+        for keyword in geometry.keys() - overrides.keys():
+            setattr(dataset, keyword, geometry[keyword])
+        _store(dataset, array_hu[k], rescale(k), big_endian=syntax == ExplicitVRBigEndian)
         if "Rows" in overrides:
             dataset.Rows = overrides["Rows"]
         change(k, dataset)
-        path = Path(folder) / names(k)
+        paths.append(Path(folder) / names(k))
         if compress:
-            dataset.file_meta = FileMetaDataset()
-            dataset.file_meta.TransferSyntaxUID = syntax
-            dataset.compress(compress, generate_instance_uid=False)
-            save(dataset, path, compress)
-        else:
-            save(dataset, path, syntax, preamble)
-        paths.append(path)
+            _compress(dataset, syntax, compress)
+        save(dataset, paths[-1], compress or syntax, preamble or bool(compress))
     return paths
+
+
+def _store(dataset: Dataset, hu: np.ndarray, rescale: tuple[float, float], big_endian: bool) -> None:
+    """Pixels of one slice in the data set's own number format."""
+    slope, intercept = rescale
+    stored = np.rint((hu - intercept) / slope)
+    kind = {0: "u", 1: "i"}[dataset.PixelRepresentation] + str(dataset.BitsAllocated // 8)
+    dataset.Rows, dataset.Columns = stored.shape
+    dataset.PixelData = np.ascontiguousarray(stored.astype((">" if big_endian else "<") + kind)).tobytes()
+    dataset["PixelData"].VR = "OW"
+
+
+def _compress(dataset: Dataset, syntax: str, compress: str) -> None:
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.compress(compress, generate_instance_uid=False)
 
 
 def write_enhanced(
