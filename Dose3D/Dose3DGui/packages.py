@@ -1,7 +1,7 @@
 """Python packages for 3D Slicer: asked for at Apply, installed once, Slicer's own numpy and vtk left as they are.
 
 PyTorch comes through the extension "PyTorch", which finds the build that fits the graphics card; the others through
-`slicer.packaging` where Slicer has it, else through `slicer.util.pip_install`. A clinic without internet puts the wheels
+`slicer.packaging` where Slicer has it, else through `slicer.util.pip_install`. A clinic without internet puts wheels
 into a folder and names it: see `wheelFolder`.
 """
 
@@ -127,7 +127,7 @@ def _pipInstallOthers(constraints: Path) -> None:
 def _installFromFolder(folder: Path) -> None:
     if not any(folder.glob("*.whl")):
         text = _(
-            "{folder} holds no wheels: put them there (pip download on a machine with internet), or clear the setting."
+            "{folder} holds no wheels: put them there (pip download, on a machine with internet), or clear the setting."
         )
         raise RuntimeError(text.format(folder=folder))
     offline = ["--no-index", "--find-links", str(folder)]
@@ -162,7 +162,8 @@ def _constraints():
 
 
 def _keptPins() -> list[str]:
-    versions = ((name, _version(name)) for name in KEPT_PACKAGES)
+    replaced = {_requirement(line).name for line in missingPackages()}  # such as a PyTorch that is too old
+    versions = ((name, _version(name)) for name in KEPT_PACKAGES if name not in replaced)
     return [f"{name}=={version}" for name, version in versions if version]
 
 
