@@ -1,4 +1,4 @@
-"""Write the lists of files in the modules' CMakeLists.txt from the tree: Slicer installs only what is listed.
+"""Write the lists of files in the CMakeLists.txt from the tree: Slicer installs, and tests, only what is listed.
 
 python tools/list_cmake_files.py            rewrite the lists
 python tools/list_cmake_files.py --check    exit code 1 when a list and the tree differ
@@ -42,6 +42,17 @@ if(BUILD_TESTING)
 endif()
 """
 
+TESTS = """\
+# The GUI tests that run in Slicer; tools/slicer_tests.py runs the same without a build tree.
+{begin}
+foreach(script
+  {scripts}
+  )
+  slicer_add_python_unittest(SCRIPT ${{script}})
+endforeach()
+{end}
+"""
+
 
 def files_of(module: str) -> list[str]:
     """The module's files that git knows or would add, relative to its folder, without CMakeLists.txt."""
@@ -62,13 +73,21 @@ def make_list(module: str) -> str:
     )
 
 
+def make_test_list() -> str:
+    """The text of Testing/gui/CMakeLists.txt: the files on GuiCase; others concern what stands in for Slicer."""
+    files = (ROOT / "Testing" / "gui").glob("test_*.py")
+    names = sorted(path.name for path in files if "GuiCase" in path.read_text(encoding="utf-8"))
+    return TESTS.format(begin=BEGIN, end=END, scripts="\n  ".join(names))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing")
     check = parser.parse_args().check
     stale = 0
-    for module in MODULES:
-        path, text = ROOT / module / "CMakeLists.txt", make_list(module)
+    texts = {ROOT / module / "CMakeLists.txt": make_list(module) for module in MODULES}
+    texts[ROOT / "Testing" / "gui" / "CMakeLists.txt"] = make_test_list()
+    for path, text in texts.items():
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         stale += 1

@@ -7,6 +7,7 @@ path below the module's folder (read in ctkMacroCompilePythonScript).
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +55,7 @@ def test_module_installs_where_slicer_looks(module):
 def test_resources_bear_the_name_of_their_module(module):
     names = [n for n in in_tree(module) if n.startswith("Resources/")]
     assert names
-    stray = [n for n in names if Path(n).stem.split("-")[0] != module]
+    stray = [n for n in names if not Path(n).name.startswith(module)]
     assert stray == []
 
 
@@ -70,6 +72,7 @@ def test_no_two_modules_install_the_same_file():
 def test_every_module_is_added():
     text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
     assert re.findall(r"^add_subdirectory\((\w+)\)", text, re.M) == list(MODULES)
+    assert "add_subdirectory(Testing/gui)" in text
 
 
 def test_metadata_is_what_the_catalogue_wants():
@@ -143,3 +146,80 @@ def test_installed_library_answers(installed):
     )
     assert done.returncode == 0, done.stderr
     assert "segment" in done.stdout
+
+
+CATALOG_SCHEMA = {
+    "$schema": "http://json-schema.org/draft-07/schema",
+    "type": "object",
+    "required": ["$schema", "category", "scm_url"],
+    "additionalProperties": False,
+    "properties": {
+        **dict.fromkeys(("$schema", "category", "scm_url", "scm_revision"), {"type": "string"}),
+        **dict.fromkeys(("dicom_support_rule", "build_subdirectory"), {"type": "string"}),
+        "scm_type": {"enum": ["git", "local"]},
+        "build_dependencies": {"type": "array", "items": {"type": "string"}},
+        "enabled": {"type": "boolean"},
+        "tier": {"type": "integer", "minimum": 1, "maximum": 5},
+    },
+}
+"""The facts of version 1.0.2 of Slicer's schema for catalogue entries, in our words."""
+
+
+def test_catalogue_entry_is_valid_and_agrees_with_cmake():
+    """The file that goes into Slicer's ExtensionsIndex, by the checks that the index makes."""
+    path = ROOT / "docs" / "extension-index" / "Dose3D.json"
+    assert b"\r" not in path.read_bytes()
+    entry = json.loads(path.read_text(encoding="utf-8"))
+    jsonschema.validate(entry, CATALOG_SCHEMA)
+    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    values = dict(re.findall(r'set\((EXTENSION_\w+) "([^"]*)"\)', text))
+    assert path.stem == re.search(r"project\((\w+)\)", text).group(1)
+    assert entry["$schema"].endswith("slicer-extension-catalog-entry-schema-v1.0.2.json#")
+    assert (entry["category"], entry["build_dependencies"]) == (
+        values["EXTENSION_CATEGORY"],
+        values["EXTENSION_DEPENDS"].split(),
+    )
+    assert entry["scm_url"] == values["EXTENSION_HOMEPAGE"] + ".git"
+
+
+@pytest.mark.parametrize("wrong", [{"scmurl": "x"}, {"tier": 6}, {"build_dependencies": "PyTorch"}, {"category": None}])
+def test_schema_finds_a_wrong_entry(wrong):
+    entry = json.loads((ROOT / "docs" / "extension-index" / "Dose3D.json").read_text(encoding="utf-8"))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**entry, **wrong}, CATALOG_SCHEMA)
+
+
+def test_every_test_for_slicer_is_in_cmake():
+    text = (ROOT / "Testing" / "gui" / "CMakeLists.txt").read_text(encoding="utf-8")
+    files = [p.name for p in (ROOT / "Testing" / "gui").glob("test_*.py") if "GuiCase" in p.read_text(encoding="utf-8")]
+    assert sorted(re.findall(r"test_\w+\.py", text)) == sorted(files), "run tools/list_cmake_files.py"
+
+
+@pytest.fixture
+def slicer_like(tmp_path) -> Path:
+    """A program that notes how it was called and fails for one test."""
+    program = tmp_path / "Slicer"
+    program.write_text(
+        f"#!{sys.executable}\nimport json, sys\n"
+        f"open({str(tmp_path / 'calls')!r}, 'a').write(json.dumps(sys.argv[1:]) + '\\n')\n"
+        "sys.exit('Dose3DPhaseSpaceTest' in sys.argv[-1])\n",
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the imitation is a script with a #! line")
+def test_slicer_is_started_as_it_wants(slicer_like):
+    tool = [sys.executable, str(ROOT / "tools" / "slicer_tests.py"), "--slicer", str(slicer_like)]
+    assert subprocess.run([*tool, "Dose3D"], capture_output=True, check=False).returncode == 0
+    failed = subprocess.run([*tool, "Dose3DPhaseSpace"], capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert "FAILED (exit code 1)  Dose3DPhaseSpace" in failed.stdout
+    first = json.loads((slicer_like.parent / "calls").read_text(encoding="utf-8").splitlines()[0])
+    assert first[:4] == ["--testing", "--no-splash", "--no-main-window", "--additional-module-paths"]
+    assert first[4:8] == [*(str(ROOT / module) for module in MODULES), "--python-code"]
+    assert "Dose3DTest().runTest()" in first[8]
+    unknown = subprocess.run([*tool, "test_typo"], capture_output=True, text=True, check=False)
+    assert unknown.returncode == 2
+    assert "no such test" in unknown.stderr
