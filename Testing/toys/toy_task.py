@@ -35,6 +35,7 @@ class Settings(TaskSettings):
     device: Literal["auto", "cpu", "cuda"] = option("auto", help="where to compute")
     structures: tuple[str, ...] = option(("Parotid_L",), help="organs to find")
     sides: tuple[str, ...] = option((), help="sides", choices=("left", "right"))
+    box: tuple[float, ...] = option((), help="a box", unit="mm", minimum=-1e300)
     note: str | None = option(None, help="a note")
     title: str = option("No title", help="a title")
     table: Path | None = option(None, help="a table of names")

@@ -121,11 +121,11 @@ def _help_text(item: Option) -> str:
 def _default_text(item: Option) -> str:
     if item.kind is bool:
         return "yes" if item.default else "no"
-    return " ".join(item.default) if item.kind is tuple else str(item.default)
+    return " ".join(map(str, item.default)) if item.kind is tuple else str(item.default)
 
 
 def _annotation(item: Option) -> Any:
-    kind = Literal[item.choices] if item.choices else str if item.kind is tuple else item.kind
+    kind = Literal[item.choices] if item.choices else item.element if item.kind is tuple else item.kind
     if item.kind is tuple:
         return tuple[kind, ...]
     return kind | None if item.optional or item.required else kind

@@ -8,8 +8,8 @@ A task's settings are a frozen dataclass derived from `TaskSettings`, its fields
         output: Path = option(help="folder for the results")
         margin: float = option(5.0, help="margin around the body", unit="mm", minimum=0, maximum=50)
 
-Fields are flat and of these types: str, int, float, bool, Path, `Literal[...]` of strings, `tuple[str, ...]`, and
-`X | None` (default None) of the first six.
+Fields are flat and of these types: str, int, float, bool, Path, `Literal[...]` of strings, `tuple[str, ...]`,
+`tuple[float, ...]`, and `X | None` (default None) of the first six.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numbers
 import os
 import shlex
 import typing
+from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, field
 from difflib import get_close_matches
 from functools import cache
@@ -38,7 +39,7 @@ S = TypeVar("S", bound="TaskSettings")
 
 @dataclass(frozen=True)
 class Option:
-    """One setting as the doors see it; `kind` is str, int, float, bool, Path or tuple (of str)."""
+    """One setting as the doors see it; `kind` is str, int, float, bool, Path or tuple, of `element` (str or float)."""
 
     name: str
     kind: type
@@ -51,6 +52,7 @@ class Option:
     maximum: float | None
     choices: tuple[str, ...]
     positional: bool
+    element: type = str
 
     @property
     def flag(self) -> str:
@@ -80,8 +82,8 @@ def option(
 ) -> Any:
     """A field of a `TaskSettings` class; without `default` the setting is required.
 
-    `minimum` and `maximum` are allowed values themselves. `choices` holds the allowed strings (of each element for a
-    tuple); a `Literal[...]` annotation does the same. Positional settings come first on the command line, by order.
+    `minimum` and `maximum` are allowed values themselves. `choices` holds the allowed strings; a `Literal[...]`
+    annotation does the same. Of a tuple they are about each element. Positional settings come first on the command line, by order.
     """
     facts = {"help": help, "unit": unit, "minimum": minimum, "maximum": maximum}
     metadata = {**facts, "choices": tuple(choices), "positional": positional}
@@ -97,12 +99,13 @@ def options_of(settings_class: type[TaskSettings]) -> tuple[Option, ...]:
 
 def _read_field(f: dataclasses.Field[Any], hint: Any) -> Option:
     kind, optional, literals = _read_hint(f.name, hint)
+    element = typing.get_args(hint)[0] if kind is tuple else str
     required = f.default is MISSING
     if optional and f.default is not None:
         raise TypeError(f"{f.name}: a setting that may be None must have None as its default")
     facts = {"help": "", "unit": "", "minimum": None, "maximum": None, "choices": (), "positional": False, **f.metadata}
     facts["choices"] = literals or facts["choices"]
-    return Option(f.name, kind, None if required else f.default, required, optional, **facts)
+    return Option(f.name, kind, None if required else f.default, required, optional, element=element, **facts)
 
 
 def _read_hint(name: str, hint: Any) -> tuple[type, bool, tuple[str, ...]]:
@@ -115,7 +118,7 @@ def _read_hint(name: str, hint: Any) -> tuple[type, bool, tuple[str, ...]]:
             return kind, True, literals
     if origin is Literal and all(isinstance(a, str) for a in arguments):
         return str, False, arguments
-    if origin is tuple and arguments == (str, Ellipsis):
+    if origin is tuple and arguments in ((str, Ellipsis), (float, Ellipsis)):
         return tuple, False, ()
     if hint in (str, int, float, bool, Path):
         return hint, False, ()
@@ -216,7 +219,11 @@ def _checked(item: Option, value: Any) -> Any:
     if value is None and item.optional:
         return None
     if item.kind is tuple:
-        return _checked_tuple(item, value)
+        return _checked_numbers(item, value) if item.element is float else _checked_tuple(item, value)
+    return _checked_single(item, value)
+
+
+def _checked_single(item: Option, value: Any) -> Any:
     value = _converted(item, value)
     if item.choices and value not in item.choices:
         raise _not_a_choice(item, value)
@@ -261,6 +268,14 @@ def _checked_tuple(item: Option, value: Any) -> tuple[str, ...]:
     return tuple(values)
 
 
+def _checked_numbers(item: Option, value: Any) -> tuple[float, ...]:
+    """Finite numbers within the range; any sequence of numbers will do, a numpy array, too."""
+    if isinstance(value, str | bytes | dict) or not isinstance(value, Iterable):
+        raise InputError(item.flag, f"{value!r} is not a list of numbers", "give a list of numbers")
+    single = dataclasses.replace(item, kind=float)
+    return tuple(_checked_single(single, v) for v in value)
+
+
 def _not_a_choice(item: Option, value: str) -> InputError:
     near = get_close_matches(value, item.choices, n=1)
     remedy = f'did you mean "{near[0]}"?' if near else f"choose from {', '.join(item.choices)}"
@@ -284,7 +299,7 @@ def _to_words(item: Option, value: Any) -> list[str]:
     values = [str(v) for v in value] if item.kind is tuple else [str(value)]
     if not values:
         return ["--no-" + item.flag[2:]]
-    if any(v.startswith("-") or not v for v in values):
+    if item.element is str and any(v.startswith("-") or not v for v in values):
         return [f"{item.flag}={v}" for v in values]
     return [item.flag, *values]
 

@@ -29,6 +29,7 @@ VALUES = st.fixed_dictionaries(
         "device": st.sampled_from(["auto", "cpu", "cuda"]),
         "structures": st.lists(TEXT, max_size=3).map(tuple),
         "sides": st.lists(st.sampled_from(["left", "right"]), max_size=3).map(tuple),
+        "box": st.lists(st.floats(-1e300, allow_nan=False, allow_infinity=False), max_size=6).map(tuple),
         "note": st.none() | TEXT,
         "title": TEXT,
         "table": st.none() | PATH,
@@ -46,6 +47,7 @@ class Plain(TaskSettings):
     share: float = option(0.5, help="a share", minimum=0)
     where: Path | None = option(None, help="a place")
     names: tuple[str, ...] = option((), help="names", choices=("a", "bee"))
+    box: tuple[float, ...] = option((), help="a box", unit="mm", minimum=-100, maximum=100)
     deep: bool = option(False, help="go deep")
 
 
@@ -102,6 +104,14 @@ def test_command_leaves_out_defaults(toy, toy_module):
     )
 
 
+def test_negative_numbers_pass_the_command_line(toy, toy_module):
+    made = toy_module.Settings(ct="ct", output="out", box=(-12.5, 30, -1e-7, 1e22, -0.0, 6))
+    assert made.to_command() == "dose3d toy run ct --output out --box -12.5 30.0 -1e-07 1e+22 -0.0 6.0"
+    words = ["toy", "run", "ct", "--box", "-1", "2", "-3.5", "-.5", "--output", "out"]
+    assert parse(toy, words).box == (-1.0, 2.0, -3.5, -0.5)
+    assert made.to_dict()["box"] == [-12.5, 30.0, -1e-7, 1e22, -0.0, 6.0]
+
+
 def test_command_and_python_run_in_a_shell(toy, toy_module, tmp_path):
     """Both texts, pasted by a user, do the same; the shell finds `dose3d` on its path."""
     toys = Path(toy_module.__file__).parent
@@ -128,6 +138,8 @@ def test_values_that_lose_nothing_are_taken():
     assert type(made.size) is int
     assert type(made.share) is float
     assert Plain(name="n", names="bee").names == ("bee",)
+    assert Plain(name="n", box=numpy.array([1, -2.5])).box == (1.0, -2.5)
+    assert [type(number) for number in Plain(name="n", box=[1, numpy.float32(2)]).box] == [float, float]
     assert Plain(name="n", share=numpy.float32(0.5)).share == 0.5
 
 
@@ -147,6 +159,13 @@ def test_values_that_lose_nothing_are_taken():
         ({"where": 3}, "--where: 3 is not a path; give a path"),
         ({"names": ("a", 1)}, "--names: ('a', 1) is not a list of texts; give a list of texts"),
         ({"names": ("be",)}, '--names: "be" is not one of the choices; did you mean "bee"?'),
+        ({"box": 3}, "--box: 3 is not a list of numbers; give a list of numbers"),
+        ({"box": None}, "--box: None is not a list of numbers; give a list of numbers"),
+        ({"box": "12"}, "--box: '12' is not a list of numbers; give a list of numbers"),
+        ({"box": (1, "2")}, "--box: '2' is not a number; give a number"),
+        ({"box": (1, float("inf"))}, "--box: inf is not a finite number; give -100 to 100 mm"),
+        ({"box": (1, True)}, "--box: True is not a number; give a number"),
+        ({"box": (-101, 2)}, "--box: -101.0 is out of range; give -100 to 100 mm"),
         ({"names": ("xyz",)}, '--names: "xyz" is not one of the choices; choose from a, bee'),
     ],
 )
