@@ -20,12 +20,20 @@ ROOMS = [
     "checkable_node_combo_box",
     "collapsible",
     "combo_box",
+    "coordinates",
+    "message_box",
+    "mrml_numbers",
     "mrml_widget",
     "node_combo_box",
     "node_list",
     "paths",
+    "range_widget",
+    "segments_model",
+    "segments_table_view",
+    "settings",
     "slider",
     "spin_box",
+    "table_view",
 ]
 
 
@@ -45,6 +53,7 @@ def native_classes() -> dict[str, type]:
 def wrapper_classes() -> dict[str, type]:
     """The classes as Python sees them, by name."""
     from PySide6.QtCore import QObject
+
     from standin.pythonqt import light_class
 
     return {name: light_class(native) for name, native in native_classes().items() if issubclass(native, QObject)}

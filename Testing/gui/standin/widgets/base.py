@@ -31,6 +31,13 @@ def of_part(kind, part: str, name: str):
     )
 
 
+def gap(what: str):
+    """Raise StandInGap: the real one has this, the stand-in does not."""
+    from standin.pythonqt import StandInGap
+
+    raise StandInGap(what)
+
+
 def require_vtk(value, class_name: str):
     """`value` when it is None or a VTK object of that class; else the TypeError that VTK's own wrapping raises."""
     if value is None:

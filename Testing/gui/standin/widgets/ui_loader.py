@@ -14,6 +14,8 @@ from PySide6.QtCore import SIGNAL, SLOT, QBuffer, QByteArray, QIODevice, QObject
 from PySide6.QtUiTools import QUiLoader
 from PySide6.QtWidgets import QWidget
 
+from .base import gap
+
 TYPES = {"double": float, "bool": bool, "int": int, "QString": str}
 
 
@@ -49,6 +51,7 @@ class UiLoader(QUiLoader):
         except ElementTree.ParseError:
             return None
         self._refuse_unknown(tree)
+        _refuse_unknown_properties(tree, self._native_classes())
         connections = _take_connections(tree)
         enums = _take_enums(tree, self._native_classes())
         buffer = QBuffer()
@@ -66,9 +69,17 @@ class UiLoader(QUiLoader):
         known = self.availableWidgets()
         for element in tree.iter("widget"):
             if element.get("class") not in known:
-                from standin.pythonqt import StandInGap
+                gap(f"no widget '{element.get('class')}' in the stand-in ({element.get('name')})")
 
-                raise StandInGap(f"no widget '{element.get('class')}' in the stand-in ({element.get('name')})")
+
+def _refuse_unknown_properties(tree: ElementTree.Element, classes: dict[str, type]) -> None:
+    """Qt would make a dynamic property of one that the class lacks; here that is a gap."""
+    for widget in tree.iter("widget"):
+        native = classes.get(widget.get("class"))
+        for entry in widget.findall("property") if native is not None else []:
+            known = native.staticMetaObject.indexOfProperty(entry.get("name")) >= 0
+            if not known and entry.get("stdset") != "0":
+                gap(f"{native.__name__} has no property '{entry.get('name')}' ({widget.get('name')})")
 
 
 def _take_connections(tree: ElementTree.Element) -> list[tuple[str, str, str, str]]:
