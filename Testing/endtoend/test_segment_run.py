@@ -77,6 +77,54 @@ def test_rtstruct_holds_the_masks_for_another_reader(done, series):
         assert np.array_equal(decoded[name], masks[name]), name
 
 
+BOX = (30.0, 85.0, -60.0, 10.0, -90.0, -45.0)
+"""Around the phantom's left parotid, LPS mm."""
+
+
+def test_region_of_interest(done, series, tmp_path):
+    """By the command line, negative numbers too: the organ of the whole CT there, nothing outside, whole BODY."""
+    output = tmp_path / "out"
+    words = ["segment", "run", str(series), "--output", str(output), "--device", "cpu", "--roi", *map(str, BOX)]
+    assert main(words) == 0
+    whole, images = masks_of(done[0])
+    found, _ = masks_of(output)
+    affine = images["BODY"].affine
+    i, j, k = np.indices(images["BODY"].shape)
+    ras = np.stack([i, j, k], axis=-1) @ affine[:3, :3].T + affine[:3, 3]
+    lps = ras * [-1, -1, 1]
+    inside = ((lps >= BOX[0::2]) & (lps <= BOX[1::2])).all(axis=-1).T
+    assert "Parotid_L" in found
+    assert "Parotid_R" not in found
+    for name in found.keys() - {"BODY"}:
+        assert not (found[name] & ~inside).any(), name
+    assert dice(found["Parotid_L"], whole["Parotid_L"] & inside) > 0.999
+    assert np.array_equal(found["BODY"], whole["BODY"])
+    record = json.loads((output / "provenance.json").read_text())
+    assert record["settings"]["roi"] == list(BOX)
+    assert record["region_of_interest"]["low_lps_mm"] == list(BOX[0::2])
+    assert "Looked in" in (output / "report.html").read_text()
+    description = pydicom.dcmread(output / "structures.dcm").ContributingEquipmentSequence[0].ContributionDescription
+    assert "in a region of interest" in description
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ("1 2 3", "--roi: has 3 numbers, not six"),
+        ("9 -9 0 1 0 1", "--roi: in x (right to left), 9 mm is not below -9 mm"),
+        ("5000 5001 0 1 0 1", "--roi: holds no voxel of the CT"),
+        ("0 nan 0 1 0 1", "--roi: nan is not a finite number"),
+        ("0 a 0 1 0 1", '--roi: unable to convert "a"'),
+    ],
+)
+def test_bad_region_is_refused_in_one_line(series, tmp_path, capfd, numbers, words):
+    assert main(["segment", "run", str(series), "--output", str(tmp_path / "out"), "--roi", *numbers.split()]) == 2
+    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(said) == 1
+    assert words in said[0] or words.partition(": ")[2] in said[0]
+    assert not (tmp_path / "out").exists()
+
+
 def test_rtstruct_says_what_it_is(done, series):
     output, _ = done
     dataset = pydicom.dcmread(output / "structures.dcm")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 from ..core.progress import Progress
 from ..training.precision import autocast
 from .preprocess import InputSpec, normalize
+from .windows import OVERLAP, window_count
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +26,7 @@ class Execution:
     device: str = "cpu"
     precision: str = "float32"
     batch: int = 1
-    overlap: float = 0.25
+    overlap: float = OVERLAP
 
 
 def predict_logits(
@@ -47,17 +47,11 @@ def predict_logits(
     how = execution or Execution()
     image = torch.as_tensor(normalize(torch.from_numpy(hu)[None, None], spec)).to(how.device)
     predictor = (
-        _reporting(network, _windows(hu.shape, patch, how.overlap) / how.batch, progress) if progress else network
+        _reporting(network, window_count(hu.shape, patch, how.overlap) / how.batch, progress) if progress else network
     )
     with torch.inference_mode(), autocast(how.precision, how.device):
         logits = sliding_window_inference(image, patch, how.batch, predictor, overlap=how.overlap, mode="gaussian")
     return logits[0].float().cpu().numpy()
-
-
-def _windows(shape: tuple[int, ...], patch: tuple[int, int, int], overlap: float) -> int:
-    """How many windows MONAI's sliding window takes."""
-    counts = [1 + math.ceil(max(n - p, 0) / max(int(p * (1 - overlap)), 1)) for n, p in zip(shape, patch, strict=True)]
-    return math.prod(counts)
 
 
 def _reporting(network: torch.nn.Module, calls: float, progress: Progress) -> Callable[[torch.Tensor], torch.Tensor]:

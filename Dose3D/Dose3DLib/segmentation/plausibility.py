@@ -14,6 +14,7 @@ __all__ = ["doubts", "refuse_other_images"]
 
 _NO_AIR_HU = -200.0
 _FEW = 0.5
+_UNSURE = "the network is unsure of its edge"
 
 
 def refuse_other_images(volume: Volume, name: str) -> None:
@@ -47,10 +48,16 @@ def doubts(found: StructureSet, confidence: dict[str, float], expected: dict[str
     expected:
         the bundle's `organs` (organ -> `volume_cc` [low, high], `confidence` low) and `offsets_mm` ("A to B" -> [low,
         high], each L, P, S: from the centre of A to that of B).
+    region:
+        what the model knows; "" when only a part of the CT was looked at, where organs may be cut or absent: then the
+        network's own unsureness is all that is said.
     """
     organs = [organ for organ in expected["organs"] if organ in found.names]
     missing = [organ for organ in organs if found[organ].mask.is_empty]
     centers = {organ: _center(found[organ]) for organ in organs if organ not in missing}
+    if not region:
+        unsure = [organ for organ in centers if confidence[organ] < expected["organs"][organ]["confidence"]]
+        return [f"Look at {organ}: {_UNSURE}." for organ in unsure]
     odd = {organ: _oddities(found[organ], confidence.get(organ, 0.0), expected, centers) for organ in centers}
     plausible = sum(not reasons for reasons in odd.values())
     said = []
@@ -73,7 +80,7 @@ def _oddities(
     if not low <= volume <= high:
         reasons.append(f"{volume:.1f} cc (training patients {low:g} to {high:g})")
     if confidence < facts["confidence"]:
-        reasons.append("the network is unsure of its edge")
+        reasons.append(_UNSURE)
     wrong, others = _misplaced(structure.name, expected["offsets_mm"], centers)
     if others and 2 * wrong > others:
         reasons.append("not where it should be beside the other organs")

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..geometry.box import Box
 from ..geometry.grid import Grid, Volume
 from ..geometry.resample import axial_grid, pool_to, resample_array
+from .windows import region_grid
 
 if TYPE_CHECKING:
     import torch
@@ -48,14 +50,20 @@ class InputSpec:
     scale_hu: float = 300.0
 
 
-def model_input(volume: Volume, spec: InputSpec) -> Volume:
-    """HU of the body's bounding box on the model's grid, float32.
+def model_input(
+    volume: Volume, spec: InputSpec, region: Box | None = None, patch: tuple[int, int, int] = (1, 1, 1)
+) -> Volume:
+    """HU of the body's bounding box on the model's grid, float32; with `region` of what its answer there needs.
+
+    That is more than the region, see `windows.region_grid`; `patch` is the network's window, voxels (k, j, i).
 
     Where the scan ends within the patient its last slice goes on: taken for air, the cut would be an end of the body
     that no patient has, and the network would lose the cord some centimetres before it.
     """
     coarse = pool_to(volume, spec.resolution_mm)
     grid = axial_grid(*_body_box(coarse), spec.spacing_mm)
+    if region is not None:
+        grid = region_grid(grid, region, patch)
     array = resample_array(coarse.array[None], coarse.grid, grid, fill=None)[0]
     return Volume(np.ascontiguousarray(array, dtype=np.float32), grid)
 

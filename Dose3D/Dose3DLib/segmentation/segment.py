@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..bundles.bundle import Bundle
 from ..core.progress import Progress
+from ..geometry.box import Box, box_from_numbers
 from ..geometry.grid import Grid, Volume
 from ..geometry.mask_files import named_structure
 from ..geometry.structure import Structure, StructureSet
@@ -30,11 +31,16 @@ BODY = "BODY"
 
 @dataclass(frozen=True)
 class SegmentOptions:
-    """Organs (empty: all of the model's; BODY always comes along), device and number format, see `training`."""
+    """Organs (empty: all of the model's; BODY always comes along), device and number format, see `training`.
+
+    `roi` is empty or a region of interest, x_min x_max y_min y_max z_min z_max in LPS mm: organs are looked for there
+    and end at its faces. BODY is that of the whole CT.
+    """
 
     organs: tuple[str, ...] = ()
     device: str = "auto"
     precision: str = "auto"
+    roi: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +55,8 @@ class Segmentation:
         organ -> 0..1 of those that were found, see `cleanup.boundary_confidence`.
     device, precision, device_reason:
         where and in which number format the network ran, and why there.
+    region:
+        what of the region of interest lies in the CT; None without one.
     """
 
     structures: StructureSet
@@ -56,6 +64,7 @@ class Segmentation:
     device: str = "cpu"
     precision: str = "float32"
     device_reason: str = ""
+    region: Box | None = None
 
 
 def input_spec(bundle: Bundle) -> InputSpec:
@@ -81,20 +90,23 @@ def segment(
     """
     progress, options = progress or Progress(), options or SegmentOptions()
     wanted = options.organs or bundle.organs
+    region = box_from_numbers(options.roi, "--roi").clipped_to(volume.grid, "--roi") if options.roi else None
     with progress.stage("prepare image", 0.1):
-        image = model_input(volume, input_spec(bundle))
+        image = model_input(volume, input_spec(bundle), region, tuple(bundle.metadata["dose3d"]["patch"]))
     with progress.stage("load model", 0.15):
         network = bundle.network()
     with progress.stage("network", 0.75):
         logits, used = _predict(network, image, bundle, options, progress)
     with progress.stage("clean up", 0.9):
         found, confidence = _organs(logits, image.grid, volume.grid, bundle, wanted, progress)
+        found = [replace(one, mask=region.cut(one.mask)) for one in found] if region else found
+        confidence = {one.name: confidence[one.name] for one in found if not one.mask.is_empty}
     with progress.stage("body", 1.0):
         structures = StructureSet(volume.grid, (*found, segment_body(volume)))
     known = bundle.metadata["dose3d"]
-    for sentence in doubts(structures, confidence, known["expected"], known["region"]):
+    for sentence in doubts(structures, confidence, known["expected"], "" if region else known["region"]):
         progress.warn(sentence)
-    return Segmentation(structures, confidence, *used)
+    return Segmentation(structures, confidence, *used, region)
 
 
 def segment_body(volume: Volume) -> Structure:

@@ -83,7 +83,8 @@ def option(
     """A field of a `TaskSettings` class; without `default` the setting is required.
 
     `minimum` and `maximum` are allowed values themselves. `choices` holds the allowed strings; a `Literal[...]`
-    annotation does the same. Of a tuple they are about each element. Positional settings come first on the command line, by order.
+    annotation does the same. Of a tuple they are about each element. Positional settings come first on the command
+    line, by order.
     """
     facts = {"help": help, "unit": unit, "minimum": minimum, "maximum": maximum}
     metadata = {**facts, "choices": tuple(choices), "positional": positional}

@@ -34,6 +34,10 @@ class Settings(TaskSettings):
     output: Path = option(help="folder for the results")
     model: str = option("head_neck_ct", help="name of a shipped model, or a bundle's folder")
     organs: tuple[str, ...] = option((), help="only these of the model's organs (default: all)")
+    roi: tuple[float, ...] = option(
+        (), help="look in this box only, LPS: x_min x_max y_min y_max z_min z_max; BODY is found on the whole CT",
+        unit="mm",
+    )  # fmt: skip
     dicom: bool = option(False, help="write an image file as a CT series first, so that an RTSTRUCT can refer to it")
     seg: bool = option(False, help="write segmentation.dcm (DICOM SEG), too")
     series: str | None = option(None, help="Series Instance UID, when the folder holds several CT series")
@@ -51,11 +55,14 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     InputError, OutputError, ResourceError, Cancelled
     """
     from ..bundles.bundle import find_bundle
+    from ..geometry.box import box_from_numbers
     from ..scene.picture import start_3d
 
     progress = progress or Progress()
     bundle = find_bundle(settings.model)
     _check_organs(settings, bundle)
+    if settings.roi:
+        box_from_numbers(settings.roi, "--roi")
     with atomic_output(settings.output, settings.overwrite) as draft:
         with progress.part(0.12):
             source = _read(settings, progress)
@@ -86,10 +93,13 @@ def _check_organs(settings: Settings, bundle: Bundle) -> None:
 
 
 def _read(settings: Settings, progress: Progress) -> CtSource:
+    from ..geometry.box import box_from_numbers
     from ..segmentation.plausibility import refuse_other_images
 
     source = load_ct(settings.ct, settings.series, settings.resample_slices, progress)
     refuse_other_images(source.volume, str(settings.ct))
+    if settings.roi:
+        box_from_numbers(settings.roi, "--roi").clipped_to(source.volume.grid, "--roi")
     if source.reference is None and settings.seg and not settings.dicom:
         raise InputError("--seg", "needs a CT series to refer to, and the CT is an image file", "add --dicom")
     if source.reference is None and settings.dicom and source.volume.grid.shape[0] < 2:
@@ -102,7 +112,7 @@ def _segment(settings: Settings, source: CtSource, bundle: Bundle, progress: Pro
         segment = _load_segment()
     from ..segmentation.segment import SegmentOptions
 
-    options = SegmentOptions(settings.organs, settings.device, settings.precision)
+    options = SegmentOptions(settings.organs, settings.device, settings.precision, settings.roi)
     with progress.part(0.7):
         return segment(source.volume, bundle, options, progress)
 
@@ -159,7 +169,8 @@ def _write_series(source: CtSource, folder: Path, progress: Progress) -> CtRefer
 def _how(found: Segmentation, bundle: Bundle) -> str:
     """The provenance that goes into DICOM; no paths, which may name a patient whose images do not."""
     model = f"model {bundle.name} {bundle.version} (SHA-256 of its weights {bundle.weights_sha256})"
-    return f"dose3d segment run, {model}, {found.device} {found.precision}. Research use only."
+    part = ", in a region of interest (BODY on the whole CT)" if found.region is not None else ""
+    return f"dose3d segment run, {model}, {found.device} {found.precision}{part}. Research use only."
 
 
 def _write_dicom(
@@ -200,7 +211,16 @@ def _provenance(
     return make_provenance(
         "segment run", settings.to_dict(), progress, inputs=[source.facts], model=model,
         device=found.device, device_reason=found.device_reason, precision=found.precision, confidence=found.confidence,
+        **_region_facts(found),
     )  # fmt: skip
+
+
+def _region_facts(found: Segmentation) -> dict[str, Any]:
+    """Where the organs were looked for, when not on the whole CT."""
+    if found.region is None:
+        return {}
+    low, high = found.region.low_mm.tolist(), found.region.high_mm.tolist()
+    return {"region_of_interest": {"low_lps_mm": low, "high_lps_mm": high, "BODY": "on the whole CT"}}
 
 
 def _write_report(
@@ -213,7 +233,8 @@ def _write_report(
         volume=source.volume,
         structures=found.structures,
         title="Structures found on CT",
-        patient={label: source.patient[key] for key, label in labels.items() if source.patient.get(key)},
+        patient={label: source.patient[key] for key, label in labels.items() if source.patient.get(key)}
+        | _region_text(found),
         picture_3d=picture.path,
         picture_note=picture.note,
         seconds=provenance["seconds"],
@@ -224,6 +245,14 @@ def _write_report(
     write_segmentation_report(draft / "report.html", content)
     if picture.path:
         picture.path.unlink()
+
+
+def _region_text(found: Segmentation) -> dict[str, str]:
+    if found.region is None:
+        return {}
+    pairs = zip("xyz", found.region.low_mm, found.region.high_mm, strict=True)
+    text = ", ".join(f"{axis} {low:.1f} to {high:.1f}" for axis, low, high in pairs)
+    return {"Looked in": f"{text} mm (LPS); BODY on the whole CT"}
 
 
 def _short(facts: dict[str, Any]) -> dict[str, Any]:

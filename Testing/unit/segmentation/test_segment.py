@@ -9,12 +9,14 @@ import pytest
 import torch
 from Dose3DLib.core.errors import Cancelled, InputError
 from Dose3DLib.core.progress import Progress
+from Dose3DLib.geometry.box import box_from_numbers
 from Dose3DLib.geometry.grid import Grid, Volume
 from Dose3DLib.geometry.mask import Mask
 from Dose3DLib.geometry.structure import Structure, StructureSet
 from Dose3DLib.segmentation.body import body_mask
 from Dose3DLib.segmentation.cleanup import boundary_confidence, clean_probability, mask_on_grid, organ_probability
 from Dose3DLib.segmentation.plausibility import doubts, refuse_other_images
+from Dose3DLib.segmentation.preprocess import InputSpec, model_input
 from Dose3DLib.segmentation.segment import SegmentOptions, segment
 
 
@@ -101,6 +103,43 @@ def test_missing_organ_is_said():
 def test_chosen_organs_only():
     found = segment(head()[0], KnownBundle(), SegmentOptions(("Brainstem",), "cpu"))
     assert found.structures.names == ["Brainstem", "BODY"]
+
+
+@pytest.mark.parametrize("kind", AFFINES)
+def test_organ_in_a_region_is_the_same_there_and_ends_at_its_faces(kind):
+    """The box holds a part of the organ; BODY is that of the whole CT."""
+    volume, _, inner = head(kind)
+    k, j, i = np.indices(volume.grid.shape)
+    points = volume.grid.to_lps(np.stack([i, j, k], axis=-1))
+    low, high = points[inner].min(axis=0), points[inner].max(axis=0)
+    low[2] = (low[2] + high[2]) / 2
+    numbers = tuple(float(v) for v in np.stack([low, high + 5], axis=1).ravel())
+    progress = Progress()
+    found = segment(volume, KnownBundle(), SegmentOptions(device="cpu", roi=numbers), progress)
+    whole = segment(volume, KnownBundle(), SegmentOptions(device="cpu"))
+    mask, inside = found.structures["Brainstem"].mask.to_array(), (points >= low).all(-1) & (points <= high + 5).all(-1)
+    assert not (mask & ~inside).any()
+    assert dice(mask, whole.structures["Brainstem"].mask.to_array() & inside) > 0.98
+    assert found.structures["BODY"].mask.same_voxels(whole.structures["BODY"].mask)
+    assert np.allclose(found.region.low_mm, low)
+    assert whole.region is None
+    assert progress.warnings == [], "a cut organ is neither of odd size nor missing"
+
+
+def test_a_region_makes_less_work():
+    volume, spec, patch = head()[0], InputSpec((2.5, 3.0, 3.0), (2.5, 3.0, 3.0)), (16, 16, 16)
+    whole = model_input(volume, spec)
+    small = model_input(volume, spec, box_from_numbers((70, 80, 70, 80, 70, 80)), patch)
+    assert np.prod(whole.grid.shape) > 5 * np.prod(small.grid.shape)
+    start = np.rint(whole.grid.to_index(small.grid.affine[:3, 3]))[::-1].astype(int)
+    part = whole.array[tuple(slice(a, a + n) for a, n in zip(start, small.grid.shape, strict=True))]
+    assert np.abs(part - small.array).max() < 0.1, "the very voxels of the whole image"
+
+
+def test_organ_that_does_not_reach_into_the_region_is_not_found():
+    found = segment(head()[0], KnownBundle(), SegmentOptions(device="cpu", roi=(30, 40, 30, 40, 30, 40)))
+    assert found.structures["Brainstem"].mask.is_empty
+    assert found.confidence == {}
 
 
 def test_bfloat16_gives_nearly_the_same():
@@ -244,3 +283,11 @@ def test_unsure_organ_is_named():
     found, expected = body_part(**RIGHT)
     said = doubts(found, {**SURE, "A": 0.1}, expected, "a CT")
     assert said == ["Look at A: the network is unsure of its edge."]
+
+
+def test_in_a_region_only_unsureness_is_said():
+    """What the box cuts off is neither missing nor of odd size nor at an odd place."""
+    found, expected = body_part(A=(50, 50, 50), B=(200, 50, 50), C=None)
+    expected["organs"]["A"]["volume_cc"] = [20, 30]
+    said = doubts(found, {**SURE, "B": 0.1}, expected, "")
+    assert said == ["Look at B: the network is unsure of its edge."]
