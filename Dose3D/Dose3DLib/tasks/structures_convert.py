@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +17,7 @@ from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..core.provenance import file_sha256, make_provenance
 from .base import Result, TaskSettings, option
+from .structure_source import DICOM_FORMS, Form, StructureSource, check_names, form_of
 
 if TYPE_CHECKING:
     from ..dicom.ct import CtReference
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from ..geometry.structure import StructureSet
 
 __all__ = ["Settings", "run"]
-
-Form = Literal["RTSTRUCT", "SEG", ".seg.nrrd", "label map", "masks"]
-_DICOM_FORMS = ("RTSTRUCT", "SEG")
 
 
 @dataclass(frozen=True)
@@ -62,16 +59,19 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     InputError, OutputError, ResourceError, Cancelled
     """
     progress = progress or Progress()
-    source, target = _form_of_input(settings.structures), _form_of_output(settings)
-    _check_settings(settings, source, target)
+    form, target = form_of(settings.structures), _form_of_output(settings)
+    _check_settings(settings, form, target)
     _spare_the_ct(settings)
     table = load_user_table(settings.name_table) if settings.name_table else None
     with atomic_output(settings.output, settings.overwrite) as draft:
         with progress.stage("read CT", 0.2):
-            ct = _read_ct(settings, source, target)
+            ct = _read_ct(settings, form, target)
             _warn(progress, ct.notes)
+        source = StructureSource(
+            settings.structures, form, ct.grid, ct.reference, settings.lenient, settings.resample, settings.names
+        )
         with progress.stage("read structures", 0.6):
-            found = _read(settings, source, ct, progress)
+            found = _read(settings, source, progress)
             _warn(progress, found.notes)
         found = _renamed(settings, found, table) if settings.standard_names else found
         found = _checked(settings, found, target, progress)
@@ -89,36 +89,6 @@ class _Ct:
     reference: CtReference | None = None
     grid: Grid | None = None
     notes: tuple[str, ...] = ()
-
-
-def _form_of_input(path: Path) -> Form:
-    from ..geometry.volume_files import image_suffix
-
-    if path.is_dir():
-        return "masks"
-    if not path.exists():
-        raise InputError(path, "does not exist", "give structures as a file or folder")
-    if not path.is_file():
-        raise InputError(path, "is neither a file nor a folder", "give structures as a file or folder")
-    if path.name.lower().endswith(".seg.nrrd"):
-        return ".seg.nrrd"
-    if image_suffix(path):
-        return "label map"
-    if path.suffix.lower() in (".dcm", ".ima", "") or _has_dicom_mark(path):
-        return _dicom_form(path)
-    remedy = "give .dcm, .seg.nrrd, a label map (.nii.gz, .nrrd, .mha) or a folder of masks"
-    raise InputError(path, "is none of the forms that structures come in", remedy)
-
-
-def _has_dicom_mark(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
-def _dicom_form(path: Path) -> Form:
-    from ..dicom.seg import is_seg
-
-    return "SEG" if is_seg(path) else "RTSTRUCT"
 
 
 def _form_of_output(settings: Settings) -> Form:
@@ -149,7 +119,7 @@ def _check_settings(settings: Settings, source: Form, target: Form) -> None:
     if settings.ct is None and (settings.series or settings.resample):
         flag = "--series" if settings.series else "--resample"
         raise InputError(flag, "is about a CT, and none is given", "add --ct or leave it out")
-    dicom = [form for form in (source, target) if form in _DICOM_FORMS]
+    dicom = [form for form in (source, target) if form in DICOM_FORMS]
     if dicom and settings.ct is None:
         raise InputError("--ct", f"is missing, and {dicom[0]} needs the CT it belongs to", "give the folder of the CT")
 
@@ -182,7 +152,7 @@ def _read_ct(settings: Settings, source: Form, target: Form) -> _Ct:
         if settings.series:
             raise InputError("--series", "chooses among DICOM series, and the CT is an image file", "leave it out")
         for form in (source, target):
-            if form in _DICOM_FORMS:
+            if form in DICOM_FORMS:
                 raise InputError(path, f"is an image file, and {form} needs the CT as DICOM", "give the DICOM folder")
         raw = read_raw_image(path)
         return _Ct(None, raw.grid, raw.notes)
@@ -192,40 +162,12 @@ def _read_ct(settings: Settings, source: Form, target: Form) -> _Ct:
     return _Ct(reference, reference.grid, reference.notes)
 
 
-def _read(settings: Settings, source: Form, ct: _Ct, progress: Progress) -> StructureSet:
-    from ..geometry import files
-
-    path, grid, resample = settings.structures, ct.grid, settings.resample
-    readers: dict[str, Callable[[], StructureSet]] = {
-        "RTSTRUCT": lambda: _read_rtstruct(settings, ct),
-        "SEG": lambda: _read_seg(settings, ct),
-        ".seg.nrrd": lambda: files.read_seg_nrrd(path, grid, resample),
-        "label map": lambda: files.read_label_map(path, _names(settings), grid, resample),
-        "masks": lambda: files.read_masks(path, grid, resample, progress),
-    }
-    return readers[source]()
-
-
-def _names(settings: Settings) -> list[Any] | None:
-    from ..geometry.label_names import read_names
-
-    return read_names(settings.names) if settings.names else None
-
-
-def _read_rtstruct(settings: Settings, ct: _Ct) -> StructureSet:
-    if settings.engine == "rt-utils":
+def _read(settings: Settings, source: StructureSource, progress: Progress) -> StructureSet:
+    if source.form == "RTSTRUCT" and settings.engine == "rt-utils":
         from ..dicom.rt_utils_engine import read_by_rt_utils
 
-        return read_by_rt_utils(settings.structures, settings.ct, ct.reference)
-    from ..dicom.rtstruct import read_rtstruct
-
-    return read_rtstruct(settings.structures, ct.reference, settings.lenient)
-
-
-def _read_seg(settings: Settings, ct: _Ct) -> StructureSet:
-    from ..dicom.seg import read_seg
-
-    return read_seg(settings.structures, ct.reference, settings.lenient, settings.resample)
+        return read_by_rt_utils(settings.structures, settings.ct, source.reference)
+    return source.read(progress)
 
 
 def _renamed(settings: Settings, found: StructureSet, table: Nomenclature | None) -> StructureSet:
@@ -247,15 +189,7 @@ def _renamed(settings: Settings, found: StructureSet, table: Nomenclature | None
 
 def _checked(settings: Settings, found: StructureSet, target: Form, progress: Progress) -> StructureSet:
     """Names that every form can hold; empty structures go, named in a warning."""
-    names = [name.strip() for name in found.names]
-    for name in names:
-        if not name:
-            raise InputError(settings.structures, "has a structure with an empty name", "name it")
-        if names.count(name) > 1:
-            raise InputError(settings.structures, f"has the structure '{name}' twice", "give each its own name")
-        if len(name) > 64 and target in _DICOM_FORMS:
-            cause = f"has a name of {len(name)} characters, DICOM allows 64: '{name[:40]}...'"
-            raise InputError(settings.structures, cause, "shorten it")
+    check_names(settings.structures, found, dicom=target in DICOM_FORMS)
     empty = [s.name for s in found if s.mask.is_empty]
     filled = tuple(s for s in found if not s.mask.is_empty)
     if not filled:
@@ -267,7 +201,7 @@ def _checked(settings: Settings, found: StructureSet, target: Form, progress: Pr
 
 def _write(
     settings: Settings,
-    source: Form,
+    source: StructureSource,
     target: Form,
     found: StructureSet,
     ct: _Ct,
@@ -295,12 +229,8 @@ def _write(
         _write_dicom(settings, target, found, ct, draft)
 
 
-def _inputs(settings: Settings, source: Form, ct: _Ct) -> list[dict[str, Any]]:
-    path = settings.structures
-    facts: dict[str, Any] = {"path": str(path), "kind": source}
-    if path.is_file():
-        facts["sha256"] = file_sha256(path)
-    listed = [facts]
+def _inputs(settings: Settings, source: StructureSource, ct: _Ct) -> list[dict[str, Any]]:
+    listed = [source.facts()]
     if ct.reference is not None:
         from ..dicom.identity import series_uids
 

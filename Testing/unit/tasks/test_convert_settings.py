@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from builders.ct_builder import write_series
 from Dose3DLib.core.errors import InputError
-from Dose3DLib.tasks.structures_convert import Settings, _form_of_input, _form_of_output, run
+from Dose3DLib.tasks.structure_source import form_of
+from Dose3DLib.tasks.structures_convert import Settings, _form_of_output, run
 
 
 @pytest.mark.parametrize(
@@ -39,10 +40,10 @@ def test_an_existing_folder_may_have_any_name(tmp_path):
 def test_input_is_known_by_what_it_is(tmp_path):
     for name in ("a.seg.nrrd", "b.nrrd", "c.nii.gz"):
         (tmp_path / name).write_bytes(b"x")
-    assert _form_of_input(tmp_path) == "masks"
-    assert _form_of_input(tmp_path / "a.seg.nrrd") == ".seg.nrrd"
-    assert _form_of_input(tmp_path / "b.nrrd") == "label map"
-    assert _form_of_input(tmp_path / "c.nii.gz") == "label map"
+    assert form_of(tmp_path) == "masks"
+    assert form_of(tmp_path / "a.seg.nrrd") == ".seg.nrrd"
+    assert form_of(tmp_path / "b.nrrd") == "label map"
+    assert form_of(tmp_path / "c.nii.gz") == "label map"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -50,7 +51,7 @@ def test_input_is_known_by_what_it_is(tmp_path):
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path, name):
     os.mkfifo(tmp_path / name)
     with pytest.raises(InputError, match="neither a file nor a folder"):
-        _form_of_input(tmp_path / name)
+        form_of(tmp_path / name)
 
 
 def test_overwrite_spares_the_ct(tmp_path):
@@ -84,7 +85,7 @@ def test_dicom_is_known_without_ending_too(tmp_path):
         dataset.file_meta = pydicom.dataset.FileMetaDataset()
         dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
         dataset.save_as(tmp_path / name, enforce_file_format=True)
-        assert _form_of_input(tmp_path / name) == form
+        assert form_of(tmp_path / name) == form
 
 
 def test_settings_survive_job_file_and_command():
