@@ -27,6 +27,7 @@ __all__ = [
     "MANUFACTURER",
     "MODEL_NAME",
     "add_contribution",
+    "check_person_name",
     "check_structures",
     "clean_text",
     "copy_patient_and_study",
@@ -65,6 +66,22 @@ _PATTERNS = {
 def clean_text(value: object, limit: int) -> str:
     """A text without control characters and backslashes (which would make two values of it), cut to `limit`."""
     return re.sub(r"[\x00-\x1f\x7f\\]+", " ", "" if value is None else str(value)).strip()[:limit].rstrip()
+
+
+def check_person_name(name: str, what: str = "reviewer") -> None:
+    """Refuse what no person name (value representation PN, DICOM PS3.5 6.2) can hold; names `what`.
+
+    Raises
+    ------
+    InputError
+        over 64 characters, a backslash, an equals sign or a control character, or more than five parts between carets.
+    """
+    if len(name) > LONGEST_NAME:
+        raise InputError(what, f"has {len(name)} characters, DICOM allows {LONGEST_NAME}", "shorten it")
+    if re.search(r"[\x00-\x1f\x7f\\=\ud800-\udfff]", name):
+        raise InputError(what, "holds a backslash, an equals sign or a control character", "leave it out")
+    if name.count("^") > 4:
+        raise InputError(what, "has more than five parts between carets", "write FAMILY^GIVEN^MIDDLE^PREFIX^SUFFIX")
 
 
 def check_structures(structures: StructureSet, grid: Grid) -> None:

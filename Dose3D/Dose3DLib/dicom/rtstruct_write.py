@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from ..core.nomenclature import Code, lookup
 from ..geometry.contours import mask_to_contours
 from ..geometry.keyholes import join_holes
 from ..geometry.structure import PlanarContours, Structure, StructureSet
-from .attributes import add_contribution, check_structures, clean_text, derived_dataset, save_dataset
+from .attributes import add_contribution, check_person_name, check_structures, clean_text, derived_dataset, save_dataset
 from .contour_items import LONGEST_EXPLICIT_VALUE, ROI_CONTOUR_SEQUENCE, ContourTexts, roi_contour_sequence
 from .ct import CtReference, ImageReference
 from .decimals import encode_decimals
@@ -45,14 +47,17 @@ class RtStructAttributes:
         Structure Set Label (at most 16 characters, not empty), Name (64), Description (1024).
     series_description, series_number:
         of the new series.
-    approval_status, reviewer:
-        UNAPPROVED, APPROVED or REJECTED; the last two need the reviewer's name.
+    approval_status, reviewer, reviewed_at:
+        UNAPPROVED, APPROVED or REJECTED; the last two need the reviewer's name and have a time, now where none is
+        given (Review Date, Time and Reviewer Name are there for these two only, DICOM PS3.3 C.8.8.16).
     keyholes:
         True joins holes to the outline around them, which every reader fills right; False writes them as contours of
         their own, which readers that fill each contour for itself (plastimatch) take for solid. Contours that came
         from a file stay as they are.
     algorithm:
         ROI Generation Algorithm: AUTOMATIC, SEMIAUTOMATIC, MANUAL or "" (unknown).
+    algorithms, roi_descriptions:
+        the same for single structures by name, and what their ROI Description says (1024 characters).
     provenance:
         how it was made (model, settings, inputs); at most 1024 characters, written as Contribution Description.
     """
@@ -64,8 +69,11 @@ class RtStructAttributes:
     series_number: int = 1000
     approval_status: str = "UNAPPROVED"
     reviewer: str = ""
+    reviewed_at: datetime | None = None
     keyholes: bool = True
     algorithm: str = "AUTOMATIC"
+    algorithms: Mapping[str, str] = field(default_factory=dict)
+    roi_descriptions: Mapping[str, str] = field(default_factory=dict)
     provenance: str = ""
 
     def __post_init__(self) -> None:
@@ -75,8 +83,11 @@ class RtStructAttributes:
             raise InputError("approval status", f"'{self.approval_status}' is unknown", f"use {', '.join(APPROVAL)}")
         if self.approval_status != "UNAPPROVED" and not clean_text(self.reviewer, 64):
             raise InputError("approval status", f"{self.approval_status} needs a reviewer", "name the reviewer")
-        if self.algorithm not in ALGORITHMS:
-            raise InputError("ROI generation algorithm", f"'{self.algorithm}' is unknown", f"use one of {ALGORITHMS}")
+        if self.reviewer:
+            check_person_name(self.reviewer)
+        for algorithm in (self.algorithm, *self.algorithms.values()):
+            if algorithm not in ALGORITHMS:
+                raise InputError("ROI generation algorithm", f"'{algorithm}' is unknown", f"use one of {ALGORITHMS}")
 
 
 def write_rtstruct(
@@ -166,13 +177,14 @@ def _dataset(
     numbered = [(structure, roi.number) for structure, roi in encoded]
     frame_uid = dataset.FrameOfReferenceUID
     dataset.ReferencedFrameOfReferenceSequence = [_frame_item(reference, dataset)]
-    dataset.StructureSetROISequence = [_roi_item(s, n, frame_uid, attributes.algorithm) for s, n in numbered]
+    dataset.StructureSetROISequence = [_roi_item(s, n, frame_uid, attributes) for s, n in numbered]
     dataset.RTROIObservationsSequence = [
         _observation_item(structure, number, n) for n, (structure, number) in enumerate(numbered, 1)
     ]
     dataset.ApprovalStatus = attributes.approval_status
     if attributes.approval_status != "UNAPPROVED":
-        dataset.ReviewDate, dataset.ReviewTime = dataset.InstanceCreationDate, dataset.InstanceCreationTime
+        when = attributes.reviewed_at or datetime.now()
+        dataset.ReviewDate, dataset.ReviewTime = when.strftime("%Y%m%d"), when.strftime("%H%M%S")
         dataset.ReviewerName = clean_text(attributes.reviewer, 64)
     return dataset
 
@@ -199,12 +211,14 @@ def _image_item(image: ImageReference) -> Dataset:
     return item
 
 
-def _roi_item(structure: Structure, number: int, frame_uid: str, algorithm: str) -> Dataset:
+def _roi_item(structure: Structure, number: int, frame_uid: str, attributes: RtStructAttributes) -> Dataset:
     item = Dataset()
     item.ROINumber = number
     item.ReferencedFrameOfReferenceUID = frame_uid
     item.ROIName = structure.name.strip()
-    item.ROIGenerationAlgorithm = algorithm
+    if description := clean_text(attributes.roi_descriptions.get(structure.name), 1024):
+        item.ROIDescription = description
+    item.ROIGenerationAlgorithm = attributes.algorithms.get(structure.name, attributes.algorithm)
     return item
 
 

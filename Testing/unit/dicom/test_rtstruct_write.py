@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import warnings
+from datetime import datetime
 
 import numpy as np
 import pydicom
@@ -274,17 +275,46 @@ def test_another_grid_is_refused(tmp_path, reference):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"label": ""}, {"label": "x" * 17}, {"approval_status": "?"}, {"approval_status": "APPROVED"}, {"algorithm": "?"}],
-)
+    [
+        {"label": ""}, {"label": "x" * 17}, {"approval_status": "?"}, {"approval_status": "APPROVED"},
+        {"approval_status": "REJECTED", "reviewer": "  "}, {"algorithm": "?"}, {"algorithms": {"disc": "?"}},
+        {"reviewer": "a\\b"}, {"reviewer": "a=b"}, {"reviewer": "a\nb"}, {"reviewer": "x" * 65},
+        {"reviewer": "a^b^c^d^e^f"},
+    ],
+)  # fmt: skip
 def test_attributes_are_checked(changes):
     with pytest.raises(InputError):
         RtStructAttributes(**changes)
 
 
-def test_approval_names_its_reviewer(tmp_path, reference):
-    attributes = RtStructAttributes(approval_status="APPROVED", reviewer="Doe^Jane")
+@pytest.mark.parametrize("status", ["APPROVED", "REJECTED"])
+def test_approval_names_its_reviewer(tmp_path, reference, status):
+    when = datetime(2024, 2, 3, 4, 5, 6)
+    attributes = RtStructAttributes(approval_status=status, reviewer="Łódź^Jane", reviewed_at=when)
     write_rtstruct(structure_set(reference), reference, tmp_path / "rs.dcm", attributes)
-    assert str(pydicom.dcmread(tmp_path / "rs.dcm").ReviewerName) == "Doe^Jane"
+    ds = pydicom.dcmread(tmp_path / "rs.dcm")
+    assert (ds.ApprovalStatus, ds.ReviewerName.family_name, ds.ReviewerName.given_name) == (status, "Łódź", "Jane")
+    assert (ds.ReviewDate, ds.ReviewTime) == ("20240203", "040506")
+    assert dciodvfy_errors(tmp_path / "rs.dcm") == []
+
+
+def test_unapproved_has_no_review(tmp_path, reference):
+    """Review Date, Time and Reviewer Name are type 2C: not there unless approved or rejected."""
+    attributes = RtStructAttributes(reviewer="Doe^Jane", reviewed_at=datetime(2024, 2, 3))
+    write_rtstruct(structure_set(reference), reference, tmp_path / "rs.dcm", attributes)
+    assert not {"ReviewDate", "ReviewTime", "ReviewerName"} & set(pydicom.dcmread(tmp_path / "rs.dcm").dir())
+
+
+def test_each_structure_may_say_how_it_came_about(tmp_path, reference):
+    attributes = RtStructAttributes(
+        algorithms={"disc": "SEMIAUTOMATIC", "ring": "MANUAL"}, roi_descriptions={"disc": "two\nlines" + "x" * 1100}
+    )
+    write_rtstruct(structure_set(reference), reference, tmp_path / "rs.dcm", attributes)
+    items = {item.ROIName: item for item in pydicom.dcmread(tmp_path / "rs.dcm").StructureSetROISequence}
+    made = {name: items[name].ROIGenerationAlgorithm for name in ("disc", "ring", "island")}
+    assert made == {"disc": "SEMIAUTOMATIC", "ring": "MANUAL", "island": "AUTOMATIC"}
+    assert items["disc"].ROIDescription == "two lines" + "x" * 1015
+    assert "ROIDescription" not in items["ring"]
     assert dciodvfy_errors(tmp_path / "rs.dcm") == []
 
 
