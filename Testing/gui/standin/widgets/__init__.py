@@ -44,7 +44,7 @@ def native_classes() -> dict[str, type]:
     found = {}
     for room in rooms:
         for name, member in vars(room).items():
-            if isinstance(member, type) and name.startswith(("ctk", "qMRML")):
+            if isinstance(member, type) and name.startswith(("ctk", "qMRML", "qSlicer")):
                 found[name] = member
     return found
 

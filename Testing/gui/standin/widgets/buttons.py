@@ -1,12 +1,21 @@
-"""ctkCheckBox, ctkPushButton, ctkCheckablePushButton, ctkMenuButton and ctkColorPickerButton."""
+"""ctkCheckBox, ctkSearchBox, ctkPushButton, ctkCheckablePushButton, ctkMenuButton and ctkColorPickerButton."""
 
 from __future__ import annotations
 
 import enum
 
-from PySide6.QtCore import Property, QFlag, QSize, Qt, Signal, Slot
+from PySide6.QtCore import Property, QFlag, QRect, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QIcon, QPixmap
-from PySide6.QtWidgets import QCheckBox, QColorDialog, QPushButton, QStyle, QStyleOptionButton, QStylePainter, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QColorDialog,
+    QLineEdit,
+    QPushButton,
+    QStyle,
+    QStyleOptionButton,
+    QStylePainter,
+    QWidget,
+)
 
 from .base import stored
 
@@ -24,6 +33,19 @@ class ctkPushButton(QPushButton):
     buttonTextAlignment = stored(int, "_text_alignment", Qt.AlignCenter.value, "update")
     iconAlignment = stored(int, "_icon_alignment", (Qt.AlignLeft | Qt.AlignVCenter).value, "update")
     elideMode = stored(int, "_elide_mode", Qt.ElideNone.value, "update")
+
+
+class ctkSearchBox(QLineEdit):
+    """A line for a text to search for."""
+
+    showSearchIcon = stored(bool, "_show_search_icon", False, "update")
+    searchIcon = stored(QIcon, "_search_icon", QIcon(), "update")
+    clearIcon = stored(QIcon, "_clear_icon", QIcon(), "update")
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setPlaceholderText("Search...")
+        self.setClearButtonEnabled(True)
 
 
 class ctkMenuButton(QPushButton):
@@ -78,8 +100,8 @@ class ctkCheckablePushButton(ctkPushButton):
         super().paintEvent(event)
         painter, option = QStylePainter(self), QStyleOptionButton()
         option.initFrom(self)
-        option.rect.setWidth(self._indicator_width())
-        option.rect.translate(4, 0)
+        size = self.style().pixelMetric(QStyle.PM_IndicatorWidth)
+        option.rect = QRect(6, (self.height() - size) // 2, size, size)
         option.state |= QStyle.State_On if self._state == Qt.Checked.value else QStyle.State_Off
         painter.drawPrimitive(QStyle.PE_IndicatorCheckBox, option)
 

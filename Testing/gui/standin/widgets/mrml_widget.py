@@ -1,4 +1,4 @@
-"""qMRMLWidget: a widget that knows a scene and tells its children."""
+"""qMRMLWidget and qSlicerWidget: widgets that know a scene and tell their children."""
 
 from __future__ import annotations
 
@@ -44,3 +44,21 @@ class qMRMLWidget(QWidget):
     @Slot(QIcon, result=QPixmap)
     def pixmapFromIcon(self, icon: QIcon) -> QPixmap:
         return icon.pixmap(64, 64)
+
+
+class qSlicerWidget(QWidget):
+    """The desktop's own base, with less for Python to see."""
+
+    mrmlSceneChanged = Signal(object)
+    CPP_SIGNATURES = qMRMLWidget.CPP_SIGNATURES
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._scene = None
+
+    @Slot(object)
+    def setMRMLScene(self, scene) -> None:
+        if require_vtk(scene, "vtkMRMLScene") is self._scene:
+            return
+        self._scene = scene
+        self.mrmlSceneChanged.emit(scene)

@@ -86,7 +86,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
     def _on_changed(self, _subject) -> None:
         selected = self.selectedSegmentIDs()
         self._model.reload()
-        self._proxy.invalidateFilter()
+        self._proxy.invalidate()
         if selected and self.selectedSegmentIDs() != selected:
             self.setSelectedSegmentIDs([segment_id for segment_id in selected if segment_id in self._model.ids])
 
@@ -144,7 +144,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
     @Slot("QStringList")
     def setHideSegments(self, segmentIDs) -> None:
         self._proxy.hidden = list(segmentIDs)
-        self._proxy.invalidateFilter()
+        self._proxy.invalidate()
 
     @Slot(result="QStringList")
     def hideSegments(self) -> list[str]:
@@ -153,7 +153,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
     @Slot(int, bool)
     def setStatusShown(self, status: int, shown: bool) -> None:
         (self._proxy.shown_statuses.add if shown else self._proxy.shown_statuses.discard)(status)
-        self._proxy.invalidateFilter()
+        self._proxy.invalidate()
 
     @Slot(int, result=bool)
     def statusShown(self, status: int) -> bool:
@@ -162,7 +162,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
     @Slot(str)
     def setTextFilter(self, textFilter: str) -> None:
         self._proxy.text = textFilter
-        self._proxy.invalidateFilter()
+        self._proxy.invalidate()
         if self._filter.text() != textFilter:
             self._filter.setText(textFilter)
 
