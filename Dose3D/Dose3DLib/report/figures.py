@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from ..geometry.grid import Volume
 from ..geometry.structure import StructureSet
 from .planes import PLANES, Plane, anatomy, best_slices, body_box, make_plane, slab_box
 
-__all__ = ["SOFT_TISSUE_HU", "axial_figure", "choose_planes", "overview_figure", "shown_names"]
+__all__ = ["SOFT_TISSUE_HU", "ChangePanel", "axial_figure", "changes_figure", "choose_planes", "overview_figure",
+           "plane_text", "shown_names"]  # fmt: skip
 
 SOFT_TISSUE_HU = (-160.0, 240.0)
 """Black and white of the pictures: the usual soft-tissue window (width 400, centre 40)."""
@@ -26,6 +28,20 @@ _NARROWEST = 0.37
 
 _INK = "#1b2733"
 _BAR_CHOICES_MM = (200, 100, 50, 20, 10, 5, 2, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class ChangePanel:
+    """One panel of `changes_figure`: a plane, the structures of both versions that it shows, and what stands below."""
+
+    plane: Plane
+    before: StructureSet
+    after: StructureSet
+    caption: str
+
+
+_PanelContent = tuple[Plane, StructureSet, StructureSet | None, str]
+"""Plane, structures, those drawn dashed over them, caption."""
 
 
 def choose_planes(volume: Volume, structures: StructureSet, axial_count: int = 6) -> tuple[list[Plane], list[Plane]]:
@@ -64,22 +80,30 @@ def overview_figure(volume: Volume, structures: StructureSet, planes: list[Plane
         (left + gap, 0.0, right, heights[1]),
         (left + gap, heights[1] + caption + gap, right, heights[2]),
     ]
-    return _draw(volume, structures, planes, boxes)
+    return _draw(volume, [(p, structures, None, plane_text(p, volume)) for p in planes], boxes)
 
 
 def axial_figure(volume: Volume, structures: StructureSet, planes: list[Plane]) -> bytes:
     """Axial slices with contours in equal panels, three a row, each as large as it fits; PNG."""
+    return _draw(volume, [(p, structures, None, plane_text(p, volume)) for p in planes], _row_boxes(planes))
+
+
+def _row_boxes(planes: list[Plane]) -> list[tuple[float, ...]]:
+    """Equal panels, three a row, as high as most planes need."""
     columns, gap, caption = 3, 0.08, 0.26
     width = (_PAGE_INCHES - gap * (columns - 1)) / columns
     slimness = sorted(high / wide for wide, high in map(_size_mm, planes))
     height = width * min(max(slimness[len(slimness) // 2], 0.7), 1.25)
-    boxes = [
-        (n % columns * (width + gap), n // columns * (height + caption), width, height) for n in range(len(planes))
-    ]
-    return _draw(volume, structures, planes, boxes)
+    return [(n % columns * (width + gap), n // columns * (height + caption), width, height) for n in range(len(planes))]
 
 
-def _draw(volume: Volume, structures: StructureSet, planes: list[Plane], boxes: list[tuple[float, ...]]) -> bytes:
+def changes_figure(volume: Volume, panels: list[ChangePanel]) -> bytes:
+    """Slices with two versions of structures, the earlier one dashed in white, in panels like `axial_figure`'s; PNG."""
+    boxes = _row_boxes([panel.plane for panel in panels])
+    return _draw(volume, [(panel.plane, panel.after, panel.before, panel.caption) for panel in panels], boxes)
+
+
+def _draw(volume: Volume, panels: list[_PanelContent], boxes: list[tuple[float, ...]]) -> bytes:
     """Panels at (left, top, width, height) inches on a white page that is as high as they need; PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -87,9 +111,9 @@ def _draw(volume: Volume, structures: StructureSet, planes: list[Plane], boxes: 
     total = max(top + height for _, top, _, height in boxes) + 0.22
     figure = Figure(figsize=(_PAGE_INCHES, total), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    for plane, (left, top, width, height) in zip(planes, boxes, strict=True):
+    for content, (left, top, width, height) in zip(panels, boxes, strict=True):
         place = (left / _PAGE_INCHES, 1 - (top + height) / total, width / _PAGE_INCHES, height / total)
-        _panel(figure.add_axes(place), volume, structures, plane, height / width)
+        _panel(figure.add_axes(place), volume, content, height / width)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 3})
     return buffer.getvalue()
@@ -115,11 +139,12 @@ def _centered(corners: np.ndarray, shape: float) -> tuple[np.ndarray, np.ndarray
     return low - (wanted - size) / 2, high + (wanted - size) / 2
 
 
-def _panel(axes: Any, volume: Volume, structures: StructureSet, plane: Plane, shape: float) -> None:
+def _panel(axes: Any, volume: Volume, content: _PanelContent, shape: float) -> None:
     """Draw one plane; `shape` is the panel's height over width, which the picture is centred in."""
     from matplotlib.patches import Rectangle
     from matplotlib.transforms import Affine2D
 
+    plane, structures, dashed, caption = content
     picture = plane.cut(volume.array)
     low, high = _centered(_corners(plane), shape)
     axes.set_axis_off()  # drawing ticks and spines only to hide them would take half of the time
@@ -127,11 +152,11 @@ def _panel(axes: Any, volume: Volume, structures: StructureSet, plane: Plane, sh
     _image(axes, picture, Affine2D(np.pad(plane.to_mm, (0, 1)) + np.diag([0.0, 0.0, 1.0])))
     axes.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]))
     _contours(axes, structures, plane)
+    if dashed is not None:
+        _dashes(axes, dashed, plane)
     _letters(axes, plane)
     _scale_bar(axes, float(high[0] - low[0]))
-    axes.annotate(
-        _caption(plane, volume), (0, 0), (0, -3), "axes fraction", "offset points", va="top", fontsize=7, color=_INK
-    )
+    axes.annotate(caption, (0, 0), (0, -3), "axes fraction", "offset points", va="top", fontsize=7, color=_INK)
 
 
 def _image(axes: Any, picture: np.ndarray, to_mm: Any) -> None:
@@ -159,6 +184,18 @@ def _contours(axes: Any, structures: StructureSet, plane: Plane) -> None:
         color = tuple(c / 255.0 for c in structure.color)
         axes.add_collection(LineCollection(lines, colors="black", linewidths=2.0, alpha=0.45), autolim=False)
         axes.add_collection(LineCollection(lines, colors=[color], linewidths=1.1), autolim=False)
+
+
+def _dashes(axes: Any, structures: StructureSet, plane: Plane) -> None:
+    """The outlines of an earlier version over those of the later: dashed, so that both are seen where they agree."""
+    from matplotlib.collections import LineCollection
+
+    for structure in structures:
+        flat = None if structure.mask.is_empty else plane.cut_mask(structure.mask)
+        if flat is not None:
+            lines = [line @ plane.to_mm.T for line in _outline(flat)]
+            style = {"colors": "white", "linewidths": 0.9, "linestyles": (0, (3, 3))}
+            axes.add_collection(LineCollection(lines, **style), autolim=False)
 
 
 def _outline(flat: np.ndarray) -> list[np.ndarray]:
@@ -192,7 +229,8 @@ def _scale_bar(axes: Any, width_mm: float) -> None:
     _outlined(axes, sum(ends) / 2, 0.045, f"{length} mm", ha="center", va="bottom", color="white", fontsize=6)
 
 
-def _caption(plane: Plane, volume: Volume) -> str:
+def plane_text(plane: Plane, volume: Volume) -> str:
+    """Direction, position in the patient and number of a slice, for a panel's caption."""
     axis = {"axial": "S", "coronal": "P", "sagittal": "L"}[plane.name]
     count = volume.grid.shape[plane.across]
     position = f"{plane.position_mm:+.1f}".replace("-", "\N{MINUS SIGN}")

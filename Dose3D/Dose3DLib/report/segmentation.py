@@ -10,7 +10,8 @@ from typing import Any
 from ..geometry.grid import Volume
 from ..geometry.structure import Structure, StructureSet
 from .figures import axial_figure, choose_planes, overview_figure, shown_names
-from .html import Bars, Columns, Facts, Page, Picture, Section, Swatch, Table, flatten_facts, write_page
+from .html import Columns, Facts, Page, Picture, Section, Swatch, Table, flatten_facts, write_page
+from .parts import cc_text, footer, image_text, provenance_section, time_section
 from .planes import Plane, anatomy
 
 __all__ = ["SegmentationReport", "write_segmentation_report"]
@@ -67,15 +68,15 @@ def segmentation_page(content: SegmentationReport) -> Page:
         _volumes_section(content),
         _axial_section(content, axial),
         *_quality_and_time(content),
-        _provenance_section(content),
+        provenance_section(content.provenance),
     ]
     return Page(
         title=content.title,
         subtitle=_summary(content.structures),
-        facts=(*((k, str(v)) for k, v in content.patient.items()), ("Image", _image_text(content.volume))),
+        facts=(*((k, str(v)) for k, v in content.patient.items()), ("Image", image_text(content.volume.grid))),
         warnings=tuple(content.warnings),
         sections=tuple(section for section in sections if section is not None),
-        footer=_footer(content.provenance),
+        footer=footer(content.provenance),
     )
 
 
@@ -83,16 +84,6 @@ def _summary(structures: StructureSet) -> str:
     missing = [s.name for s in structures if s.mask.is_empty]
     text = f"{len(structures) - len(missing)} of {len(structures)} structures found"
     return f"{text}; not found: {', '.join(missing)}" if missing else text
-
-
-def _image_text(volume: Volume) -> str:
-    k, j, i = volume.grid.shape
-    _, down, across = volume.grid.spacing_mm
-    text = f"{i} × {j} × {k} voxels of {across:.3g} × {down:.3g} × {volume.grid.slice_distance_mm:.3g} mm"
-    body = anatomy(volume.grid)
-    if body.is_oblique:
-        text += f", oblique by {body.tilt_degrees:.0f}°"
-    return text + (", sheared (tilted gantry)" if volume.grid.is_sheared else "")
 
 
 def _overview_section(content: SegmentationReport, planes: list[Plane]) -> Section:
@@ -148,17 +139,12 @@ def _row(structure: Structure) -> tuple[Swatch | str, ...]:
     extent = " × ".join(f"{mask.block.shape[axis] * spacing[axis]:.0f}" for axis in axes)
     first, last = mask.offset[0] + 1, mask.offset[0] + mask.block.shape[0]
     count = int(mask.block.any(axis=(1, 2)).sum())
-    return (name, kind, _cc(mask.volume_cc), extent, f"{count} ({first}\N{EN DASH}{last})")
-
-
-def _cc(volume: float) -> str:
-    """Three meaningful digits below 100 cc, whole numbers above."""
-    return f"{volume:,.0f}" if volume >= 100 else f"{volume:.1f}" if volume >= 10 else f"{volume:.2f}"
+    return (name, kind, cc_text(mask.volume_cc), extent, f"{count} ({first}\N{EN DASH}{last})")
 
 
 def _quality_and_time(content: SegmentationReport) -> tuple[Section | None, ...]:
     """Side by side where the quality table is narrow, so that the report prints on three pages."""
-    quality, time = _quality_section(content), _time_section(content)
+    quality, time = _quality_section(content), time_section(content.seconds)
     if (
         quality is None
         or time is None
@@ -186,25 +172,3 @@ def _quality_section(content: SegmentationReport) -> Section | None:
 
 def _number(value: Any) -> str:
     return "\N{EN DASH}" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _time_section(content: SegmentationReport) -> Section | None:
-    if not content.seconds:
-        return None
-    rows = tuple((name, float(value), f"{value:.2f} s") for name, value in content.seconds.items())
-    note = "Seconds by step, without the writing of this page; a step may include others above it."
-    return Section("Where time went", (Bars(rows, note=note),))
-
-
-def _provenance_section(content: SegmentationReport) -> Section | None:
-    if not content.provenance:
-        return None
-    shown = {k: v for k, v in content.provenance.items() if k not in ("seconds", "warnings")}
-    intro = "How to make this result again. The same record lies beside this page as provenance.json."
-    return Section("Provenance", (Facts(flatten_facts(shown)),), intro, folds=True)
-
-
-def _footer(provenance: Mapping[str, Any]) -> str:
-    software = provenance.get("software", {})
-    version = software.get("Dose3D", "") if isinstance(software, Mapping) else ""
-    return " · ".join(filter(None, (f"Dose3D {version}".strip(), str(provenance.get("made_utc", "")))))
