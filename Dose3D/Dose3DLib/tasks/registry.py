@@ -11,7 +11,7 @@ __all__ = ["GROUPS", "TASKS"]
 
 GROUPS: dict[str, str] = {
     "segment": "Structures from a CT by a trained network.",
-    "structures": "Structure sets between file formats.",
+    "structures": "Structure sets: file formats and reviews.",
 }
 """First words of commands that hold several, with the line that help shows."""
 
@@ -22,5 +22,10 @@ TASKS: tuple[Task, ...] = (
         ("structures", "convert"),
         "Dose3DLib.tasks.structures_convert",
         "Convert structures between RTSTRUCT, DICOM SEG, .seg.nrrd, label maps and mask folders.",
+    ),
+    Task(
+        ("structures", "review"),
+        "Dose3DLib.tasks.structures_review",
+        "Say what a human changed in structures, who reviewed them, and whether they are approved.",
     ),
 )
