@@ -26,6 +26,9 @@ _SLIMNESS = (0.35, 2.0)
 _NARROWEST = 0.37
 """Share of the page that a column has at least, so that its captions fit."""
 
+_TWO_LINES = 0.38
+"""Inches below a panel for a caption of two lines."""
+
 _INK = "#1b2733"
 _BAR_CHOICES_MM = (200, 100, 50, 20, 10, 5, 2, 1)
 
@@ -88,9 +91,9 @@ def axial_figure(volume: Volume, structures: StructureSet, planes: list[Plane]) 
     return _draw(volume, [(p, structures, None, plane_text(p, volume)) for p in planes], _row_boxes(planes))
 
 
-def _row_boxes(planes: list[Plane]) -> list[tuple[float, ...]]:
-    """Equal panels, three a row, as high as most planes need."""
-    columns, gap, caption = 3, 0.08, 0.26
+def _row_boxes(planes: list[Plane], caption: float = 0.26) -> list[tuple[float, ...]]:
+    """Equal panels, three a row, as high as most planes need, with `caption` inches below each."""
+    columns, gap = 3, 0.08
     width = (_PAGE_INCHES - gap * (columns - 1)) / columns
     slimness = sorted(high / wide for wide, high in map(_size_mm, planes))
     height = width * min(max(slimness[len(slimness) // 2], 0.7), 1.25)
@@ -99,16 +102,17 @@ def _row_boxes(planes: list[Plane]) -> list[tuple[float, ...]]:
 
 def changes_figure(volume: Volume, panels: list[ChangePanel]) -> bytes:
     """Slices with two versions of structures, the earlier one dashed in white, in panels like `axial_figure`'s; PNG."""
-    boxes = _row_boxes([panel.plane for panel in panels])
-    return _draw(volume, [(panel.plane, panel.after, panel.before, panel.caption) for panel in panels], boxes)
+    boxes = _row_boxes([panel.plane for panel in panels], caption=_TWO_LINES)
+    contents = [(panel.plane, panel.after, panel.before, panel.caption) for panel in panels]
+    return _draw(volume, contents, boxes, below=_TWO_LINES - 0.04)
 
 
-def _draw(volume: Volume, panels: list[_PanelContent], boxes: list[tuple[float, ...]]) -> bytes:
+def _draw(volume: Volume, panels: list[_PanelContent], boxes: list[tuple[float, ...]], below: float = 0.22) -> bytes:
     """Panels at (left, top, width, height) inches on a white page that is as high as they need; PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    total = max(top + height for _, top, _, height in boxes) + 0.22
+    total = max(top + height for _, top, _, height in boxes) + below
     figure = Figure(figsize=(_PAGE_INCHES, total), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
     for content, (left, top, width, height) in zip(panels, boxes, strict=True):

@@ -123,7 +123,7 @@ def _slices_section(content: ReviewReport) -> Section | None:
     png = changes_figure(content.volume, [_panel(content, name, one) for name, one in shown])
     names = list(dict.fromkeys(name for name, _ in shown))
     legend = tuple(Swatch(name, _color(content, name)) for name in names)
-    caption = "In colour: as reviewed; dashed in white: as found. The slice of each structure where they agree least."
+    caption = "In colour: as reviewed; dashed in white: as found. First the lowest slice of each structure."
     picture = Picture(png, caption, f"{len(shown)} slices of the CT with the contours before and after", legend)
     return Section("Slices of lowest agreement", (picture, _slices_table(content, listed)))
 
