@@ -120,6 +120,12 @@ class WorkerJob:
             with suppress(ProcessLookupError):  # not Popen.send_signal, which would reap it
                 os.kill(self._process.pid, signal.SIGTERM)
 
+    def kill(self) -> None:
+        """End the process tree at once, without asking; `wait` must follow, which raises Cancelled and tidies up."""
+        self._cancelled_at = self._cancelled_at or time.monotonic()
+        if self.running:
+            end_tree(self._process.pid)
+
     def wait(self, on_event: Callable[[Event], None] | None = None) -> Result:
         """Block until the task ends, handing on its events; return its result or raise its error.
 
