@@ -1,0 +1,19 @@
+"""PythonQt's conventions over PySide6."""
+
+from .classes import PythonQtInstanceWrapper, light_class
+from .convert import unwrap, wrap
+from .errors import StandInGap, error_flag
+from .module import qt_module, register_qt_name
+from .special import BoolResult
+
+__all__ = [
+    "BoolResult",
+    "PythonQtInstanceWrapper",
+    "StandInGap",
+    "error_flag",
+    "light_class",
+    "qt_module",
+    "register_qt_name",
+    "unwrap",
+    "wrap",
+]

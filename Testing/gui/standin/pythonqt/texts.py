@@ -1,0 +1,54 @@
+"""repr and str of wrappers."""
+
+from __future__ import annotations
+
+import shiboken6
+from PySide6.QtCore import QObject
+
+
+def shown(wrapper) -> str:
+    name, native = type(wrapper).__name__, wrapper._native
+    if native is None or not shiboken6.isValid(native):
+        return f"{name} ({name} at: 0x(nil))"
+    address = hex(shiboken6.getCppPointer(native)[0])
+    if isinstance(native, QObject):
+        called = f', name="{native.objectName()}"' if native.objectName() else ""
+        return f"{name}({address}{called}) "
+    inside = INSIDE.get(name)
+    if inside is None:
+        return f"{name} (C++ object at: {address})"
+    return inside(native, address)
+
+
+def text(wrapper) -> str:
+    plain = PLAIN.get(type(wrapper).__name__)
+    return plain(wrapper._native) if plain is not None else shown(wrapper)
+
+
+def _numbers(name: str, *getters: str):
+    def show(native, address):
+        numbers = ", ".join(f"{getattr(native, getter)():g}" for getter in getters)
+        return f"{name} ({numbers}, at: {address})"
+
+    return show
+
+
+PLAIN = {
+    "QColor": lambda native: native.name(),
+    "QUrl": lambda native: native.toString(),
+    "QByteArray": lambda native: bytes(native.data()).decode(errors="replace"),
+    "QKeySequence": lambda native: native.toString(),
+}
+
+INSIDE = {
+    "QSize": _numbers("QSize", "width", "height"),
+    "QPoint": _numbers("QPoint", "x", "y"),
+    "QRect": _numbers("QRect", "x", "y", "width", "height"),
+    "QColor": lambda native, address: f"QColor ({native.name()}, at: {address})",
+    "QByteArray": lambda native, address: f"QByteArray ({PLAIN['QByteArray'](native)}, at: {address})",
+    "QMargins": lambda n, _: f"QMargins({n.left()}, {n.top()}, {n.right()}, {n.bottom()}) ",
+    "QSizePolicy": lambda n, _: (
+        f"QSizePolicy(horizontalPolicy = QSizePolicy::{n.horizontalPolicy().name}, "
+        f"verticalPolicy = QSizePolicy::{n.verticalPolicy().name}) "
+    ),
+}
