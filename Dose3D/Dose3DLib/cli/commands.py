@@ -15,6 +15,7 @@ import Dose3DLib
 from ..core.errors import InputError
 from ..tasks.base import Option, Task, TaskSettings, options_of, parse_job
 from ..tasks.registry import GROUPS
+from .services import Service
 
 __all__ = ["Request", "build_app"]
 
@@ -29,7 +30,7 @@ JOB_OPTIONS: dict[str, tuple[Any, Any, str]] = {
     "json_events": (str | None, None, "Write events as JSON lines into this file, or to standard output for -."),
     "quiet": (bool, False, "Say nothing but warnings and errors."),
 }
-"""Options that each command has beside its settings: type, default, help."""
+"""Options that each task has beside its settings: type, default, help; services have none of them."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def _command(task: Task, argv: Sequence[str]) -> Any:
     parameters = [_parameter(item, item.required and helping) for item in options_of(settings_class)]
     parameters.sort(key=lambda parameter: parameter.kind)
     group = Group("Job", sort_key=1)
-    for name, (kind, default, text) in JOB_OPTIONS.items():
+    for name, (kind, default, text) in ({} if isinstance(task, Service) else JOB_OPTIONS).items():
         annotation = Annotated[kind, Parameter(help=text, group=group, negative=(), show_default=False)]
         keyword = inspect.Parameter.KEYWORD_ONLY
         parameters.append(inspect.Parameter(name, keyword, default=default, annotation=annotation))

@@ -22,15 +22,15 @@ from cyclopts import CycloptsError, MissingArgumentError, UnusedCliTokensError
 
 from ..core.errors import Cancelled, Dose3DError, OutputError
 from ..tasks.base import Task
-from ..tasks.registry import TASKS
 from ..worker.outcome import BUG, CANCELLED, OK, USER_ERROR, to_line, to_record
 from .commands import Request, build_app
 from .console import Display, SafeStream, show_result
+from .services import COMMANDS, Service
 
 __all__ = ["main"]
 
 
-def main(argv: Sequence[str] | None = None, tasks: Sequence[Task] = TASKS) -> int:
+def main(argv: Sequence[str] | None = None, tasks: Sequence[Task] = COMMANDS) -> int:
     """Run one command line; `argv` is without the program's name. Never raises, never exits.
 
     After a cancel this process ignores further signals to stop: it is about to end.
@@ -40,7 +40,9 @@ def main(argv: Sequence[str] | None = None, tasks: Sequence[Task] = TASKS) -> in
     out, err = SafeStream(sys.stdout), SafeStream(sys.stderr)
     try:
         request = _parse(argv, tasks, out)
-        return OK if request is None else _execute(request, out, err, started)
+        if request is None:
+            return OK
+        return _serve(request, out) if isinstance(request.task, Service) else _execute(request, out, err, started)
     except CycloptsError as error:
         return _say_error(err, f"{_words(error)}; see {_help_command(argv, tasks)}", USER_ERROR)
     except Dose3DError as error:
@@ -93,6 +95,17 @@ def _execute(request: Request, out: SafeStream, err: SafeStream, started: float)
     if not request.quiet:
         listing = err if request.json_events == "-" else out
         show_result(result, listing, time.monotonic() - started, display.said)
+    return OK
+
+
+def _serve(request: Request, out: SafeStream) -> int:
+    """Run a service in this process until it is stopped. Until it listens itself, any signal to stop is a Ctrl-C."""
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with _stop_signals(stop):
+        request.task.load().serve(request.settings, out.say)
     return OK
 
 
