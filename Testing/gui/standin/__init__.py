@@ -2,3 +2,7 @@
 
 Held against facts of the real desktop by Testing/gui/test_standin_*.py. Nothing of it is shipped.
 """
+
+from .immortal import make_immortal
+
+make_immortal()
