@@ -13,6 +13,7 @@ from .natives import is_pyside, qt_base
 from .signatures import constructors
 
 _classes: dict[type, type] = {}
+_light_classes: set[type] = set()
 
 
 class PythonQtClassWrapper(type):
@@ -113,7 +114,7 @@ def _construct(wrapper, cls, arguments, keywords) -> None:
     from .special import CONSTRUCTORS
 
     native_class = type(wrapper)._native_class
-    forms = light_constructors(cls) if "_light" in vars(cls) else constructors(cls._native_class)
+    forms = light_constructors(cls) if cls in _light_classes else constructors(cls._native_class)
     special = CONSTRUCTORS.get(cls.__name__)
     if special is not None and not keywords:
         arguments = special(*arguments)
@@ -186,7 +187,8 @@ def light_class(native_class: type, name: str | None = None) -> type:
     from .members import add_light_members, copy_members
 
     module = "PythonQt.CTKWidgets" if native_class.__name__.startswith("ctk") else "PythonQt.qMRMLWidgets"
-    cls = _new_class(name or native_class.__name__, native_class, module, _light=True)
+    cls = _new_class(name or native_class.__name__, native_class, module)
+    _light_classes.add(cls)
     copy_members(cls, flat_class(qt_base(native_class)))
     add_light_members(cls, native_class)
     return cls

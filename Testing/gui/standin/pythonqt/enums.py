@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from functools import lru_cache
+from functools import cache
 
 PLURALS = {"AlignmentFlag": "Alignment", "WindowType": "WindowFlags"}
 """Names of sets of flags in the namespace Qt that are not the enumeration's name and an 's'."""
@@ -17,7 +17,7 @@ def is_native_enum(kind) -> bool:
     return isinstance(kind, type) and issubclass(kind, enum.Enum)
 
 
-@lru_cache(maxsize=None)
+@cache
 def enum_class(native: type, name: str = "") -> type:
     """The int class of a PySide6 enumeration; its keys are its attributes, without losing the int type."""
     name = name or native.__name__
@@ -60,7 +60,7 @@ def wrap_enum(value: enum.Enum) -> int:
     return enum_class(kind)(as_int(value))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _known_flags(native: type) -> str:
     owner_name = native.__qualname__.rpartition(".")[0]
     from .natives import native_class

@@ -13,7 +13,7 @@ from .calls import call, converted
 from .convert import NoMatch, fit, wrap
 from .enums import as_int, enum_class, flags_name, is_native_enum
 from .errors import StandInGap
-from .natives import qt_base
+from .natives import meta_of, qt_base
 from .signals import BoundSignal
 from .signatures import Overload, cpp_name, cpp_type, overloads
 
@@ -41,7 +41,7 @@ class PropertyMember:
         if wrapper is None:
             return None
         native = living(wrapper, f"read property '{self.name}' from")
-        found = native.metaObject().property(native.metaObject().indexOfProperty(self.name))
+        found = meta_of(native).property(meta_of(native).indexOfProperty(self.name))
         value = found.read(native)
         if found.isEnumType():
             return _property_number(native, self.name, value)
@@ -49,7 +49,7 @@ class PropertyMember:
 
     def set(self, wrapper, value) -> None:
         native = living(wrapper, f"write property '{self.name}' on")
-        found = native.metaObject().property(native.metaObject().indexOfProperty(self.name))
+        found = meta_of(native).property(meta_of(native).indexOfProperty(self.name))
         if not found.isWritable():
             raise AttributeError(f"Property '{self.name}' of {cpp_class(wrapper)} object is not writable")
         kind = cpp_type(found.typeName())
@@ -86,6 +86,9 @@ class SlotMember:
 
     def call(self, wrapper, arguments, keywords):
         decorator = special.method(type(wrapper), self.name)
+        if self.static and decorator is None:  # some are also methods (QFile.exists), which need their instance
+            function = getattr(living(wrapper, f"call '{self.name}' on"), self.name)
+            return call(function, self.name, self.forms(), arguments, keywords)
         if self.static:
             start = ()
         else:
@@ -259,7 +262,7 @@ def add_light_members(cls: type, native: type) -> None:
         if method.methodType() == QtCore.QMetaMethod.MethodType.Signal:
             setattr(cls, name, SignalMember(name))
         elif method.access() == QtCore.QMetaMethod.Access.Public:
-            slots.setdefault(name, []).append(_light_form(method, name))
+            slots.setdefault(name, []).append(_light_form(method, name, native))
     for name, forms in slots.items():
         setattr(cls, name, SlotMember(name, native, getattr(native, name), lambda forms=tuple(forms): forms))
     for kind in native.__mro__:
@@ -275,9 +278,10 @@ def _add_light_enum(cls: type, native_enum: type) -> None:
         setattr(cls, key, enum_class(native_enum)(as_int(value)))
 
 
-def _light_form(method, name: str) -> Overload:
+def _light_form(method, name: str, native: type) -> Overload:
+    """The meta object knows the types; the names of parameters are those of the function in Python."""
     kinds = [cpp_type(bytes(kind.data()).decode()) for kind in method.parameterTypes()]
-    names = [bytes(entry.data()).decode() for entry in method.parameterNames()]
+    names = list(inspect.signature(getattr(native, name)).parameters)[1:]
     return Overload(name, tuple(zip(kinds, names)), cpp_type(method.typeName()))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 
 MODULES = ["QtCore", "QtGui", "QtWidgets", "QtUiTools", "QtNetwork", "QtSvg", "QtXml"]
@@ -20,7 +20,7 @@ def modules() -> tuple:
     return tuple(found)
 
 
-@lru_cache(maxsize=None)
+@cache
 def native_class(name: str) -> type | None:
     """The class of that C++ name ('QStyle::State' style scopes with dots), None where there is none."""
     head, _, rest = name.replace("::", ".").partition(".")
@@ -40,6 +40,15 @@ def _inner(owner: type, path: str):
 def is_pyside(kind: type) -> bool:
     """Whether a class is Qt's own, not one written in Python."""
     return kind.__module__.startswith("PySide6.") or kind.__module__.startswith("Shiboken")
+
+
+def meta_of(native):
+    """The meta object of a QObject.
+
+    Never instance.metaObject(): PySide6 drops that for the whole class once C++ deletes the one instance (a child with
+    its parent).
+    """
+    return type(native).staticMetaObject
 
 
 def qt_base(kind: type) -> type:

@@ -8,6 +8,7 @@ from PySide6 import QtCore
 from . import hidden
 from .convert import fit, unwrap, wrap
 from .errors import StandInGap, report
+from .natives import meta_of
 from .signatures import cpp_type
 from .subclassing import call_trimmed
 
@@ -65,7 +66,7 @@ BoundSignal.__name__ = "QtCore.Signal"
 
 def _signal_methods(native):
     """All signals of an object, those of the most derived class first, each class in the order of its header."""
-    meta = native.metaObject()
+    meta = meta_of(native)
     while meta is not None:
         for index in range(meta.methodOffset(), meta.methodCount()):
             method = meta.method(index)
@@ -88,7 +89,7 @@ def _has_form(native, name: str, count: int) -> bool:
 
 
 def _method(native, signature: str):
-    return native.metaObject().method(native.metaObject().indexOfSignal(signature))
+    return meta_of(native).method(meta_of(native).indexOfSignal(signature))
 
 
 def _native_signal(native, method):
@@ -102,7 +103,7 @@ def _native_signal(native, method):
 def native_signature(native, signature: str) -> str | None:
     """The meta object's form of what a caller wrote; None when there is no such signal."""
     signature = text_of(QtCore.QMetaObject.normalizedSignature(signature.lstrip("2")))
-    if native.metaObject().indexOfSignal(signature) >= 0:
+    if meta_of(native).indexOfSignal(signature) >= 0:
         return signature
     for kind in type(native).__mro__:
         name = vars(kind).get("CPP_SIGNATURES", {}).get(signature)
@@ -160,7 +161,7 @@ class _Receiver:
 def _connect_slot(native, signature: str, receiver, slot: str) -> bool:
     target = unwrap(receiver)
     slot = text_of(QtCore.QMetaObject.normalizedSignature(slot.lstrip("1")))
-    if target.metaObject().indexOfMethod(slot) >= 0:
+    if meta_of(target).indexOfMethod(slot) >= 0:
         return bool(QtCore.QObject.connect(native, QtCore.SIGNAL(signature), target, QtCore.SLOT(slot)))
     for kind in type(target).__mro__:
         name = vars(kind).get("CPP_SIGNATURES", {}).get(slot)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from shibokensupport.signature import get_signature
 
@@ -71,7 +71,7 @@ def cpp_type(name: str):
     return found if found is not None else typing.Any
 
 
-@lru_cache(maxsize=None)
+@cache
 def overloads(owner: type, name: str) -> tuple[Overload, ...]:
     """The forms of a method of a PySide6 class, default arguments spelt out, longest first."""
     function = getattr(owner, name)
@@ -79,7 +79,7 @@ def overloads(owner: type, name: str) -> tuple[Overload, ...]:
     return tuple(_forms(name, get_signature(function), is_static, _slot_names(owner, name)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def constructors(owner: type) -> tuple[Overload, ...]:
     """The forms of a constructor."""
     found = list(_forms(owner.__name__, get_signature(owner), False, {}, result=owner))

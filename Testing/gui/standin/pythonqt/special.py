@@ -6,13 +6,14 @@ from PySide6 import QtCore, QtWidgets
 
 from .convert import fit, unwrap, wrap
 from .errors import report
+from .natives import meta_of
 from .subclassing import call_trimmed
 
 # --- every QObject
 
 
 def _class_name(wrapper):
-    return wrapper._native.metaObject().className()
+    return meta_of(wrapper._native).className()
 
 
 def _delete(wrapper):
@@ -61,7 +62,7 @@ def _find_children(wrapper, kind, name=""):
 
 def _set_property(wrapper, name, value):
     native = wrapper._native
-    meta = native.metaObject()
+    meta = meta_of(native)
     index = meta.indexOfProperty(str(name))
     if index >= 0:
         from .members import PropertyMember
