@@ -110,9 +110,10 @@ class Bed:
         self.application = QApplication.instance() or QApplication(["probes"])
         self.application.setOrganizationName("probes")
         self.application.setApplicationName("probes")
-        from standin.pythonqt import qt_module
-        from standin.widgets import ctk_module
+        from standin.pythonqt import qt_module, register_qt_name
+        from standin.widgets import ctk_module, loader_class
 
+        register_qt_name("QUiLoader", loader_class())
         self.qt, self.ctk = qt_module(), ctk_module()
         sys.modules["qt"], sys.modules["ctk"] = self.qt, self.ctk
         self.python_qt = types.SimpleNamespace(QtCore=self.qt, QtGui=self.qt)

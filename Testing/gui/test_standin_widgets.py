@@ -19,7 +19,6 @@ from standin.widgets import UiLoader, native_classes  # noqa: E402
 VOLUME = "vtkMRMLScalarVolumeNode"
 
 LEFT_OUT = {
-    "ctkCheckableComboBox": {"checkableModelHelper"},
     "qMRMLSegmentsTableView": {
         "useTerminologySelector",
         "useTerminologySelectorSettingsKey",

@@ -12,7 +12,7 @@ from importlib import import_module
 
 from .ui_loader import UiLoader
 
-__all__ = ["UiLoader", "ctk_module", "native_classes", "slicer_widget_classes"]
+__all__ = ["UiLoader", "ctk_module", "loader_class", "native_classes", "slicer_widget_classes"]
 
 
 ROOMS = [
@@ -77,3 +77,11 @@ def ctk_module() -> types.ModuleType:
 def slicer_widget_classes() -> dict[str, type]:
     """The qMRML and qSlicer classes, to be put into `slicer`."""
     return {name: wrapper for name, wrapper in wrapper_classes().items() if name.startswith(("qMRML", "qSlicer"))}
+
+
+@lru_cache(maxsize=1)
+def loader_class() -> type:
+    """What `qt.QUiLoader` is in the desktop; put it there with standin.pythonqt.register_qt_name()."""
+    from standin.pythonqt import light_class
+
+    return light_class(UiLoader, "QUiLoader")

@@ -24,6 +24,7 @@ class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
     def __init__(self, parent: QWidget | None = None):
         self._add_enabled = self._remove_enabled = False
         super().__init__(parent)
+        self._combo.setCheckableModel(self._proxy)
 
     def _make_combo_box(self) -> QComboBox:
         combo = ctkCheckableComboBox(self)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 
-from PySide6.QtCore import Property, QAbstractItemModel, QEnum, QModelIndex, Qt, Signal, Slot
+from PySide6.QtCore import Property, QAbstractItemModel, QEnum, QModelIndex, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter, QWidget
+from shiboken6 import isValid
 
-from .base import stored
+from .base import gap, stored
 
 
 class ctkComboBox(QComboBox):
@@ -97,8 +98,10 @@ class ctkCheckableComboBox(QComboBox):
         self.view().pressed.connect(self._on_pressed)
 
     def _adopt(self, model: QAbstractItemModel) -> None:
-        if self._helper is not None:
-            self._helper.model.disconnect(self)
+        if self._helper is not None and isValid(self._helper.model):
+            for signal in (self._helper.model.dataChanged, self._helper.model.rowsRemoved):
+                signal.disconnect(self._on_changed)
+            self._helper.model.rowsInserted.disconnect(self._on_inserted)
         self._helper = ctkCheckableModelHelper(model)
         model.dataChanged.connect(self._on_changed)
         model.rowsInserted.connect(self._on_inserted)
@@ -134,6 +137,10 @@ class ctkCheckableComboBox(QComboBox):
     @Slot(QAbstractItemModel)
     def setCheckableModel(self, model) -> None:
         self._adopt(model)
+
+    @Slot(result=QObject)
+    def checkableModelHelper(self):
+        gap("ctkCheckableComboBox.checkableModelHelper()")
 
     @Slot(result="QModelIndexList")
     def checkedIndexes(self) -> list:

@@ -22,10 +22,6 @@ DEFAULT_UNIT_PROPERTIES = 39
 SCENE_SIGNATURE = {"setMRMLScene(vtkMRMLScene*)": "setMRMLScene"}
 
 
-def _flags(name: str, keys: dict[str, int]):
-    return QFlag(enum.IntFlag(name, keys))
-
-
 class Units:
     """Applies the unit of a quantity, which the scene's selection node names, to a widget."""
 
@@ -82,8 +78,8 @@ class qMRMLSliderWidget(ctkSliderWidget):
     """A slider widget with units."""
 
     CPP_SIGNATURES = SCENE_SIGNATURE
-    UnitAwareProperty = _flags("UnitAwareProperty", UNIT_KEYS_AND_ALL)
-    UnitAwareProperties = _flags("UnitAwareProperties", UNIT_KEYS_AND_ALL)
+    UnitAwareProperty = QFlag(enum.IntFlag("UnitAwareProperty", UNIT_KEYS_AND_ALL))
+    UnitAwareProperties = QFlag(enum.IntFlag("UnitAwareProperties", UNIT_KEYS_AND_ALL))
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
@@ -119,8 +115,8 @@ class qMRMLSpinBox(ctkDoubleSpinBox):
     """A spin box with units."""
 
     CPP_SIGNATURES = SCENE_SIGNATURE
-    UnitAwareProperty = _flags("UnitAwareProperty", UNIT_KEYS)
-    UnitAwareProperties = _flags("UnitAwareProperties", UNIT_KEYS)
+    UnitAwareProperty = QFlag(enum.IntFlag("UnitAwareProperty", UNIT_KEYS))
+    UnitAwareProperties = QFlag(enum.IntFlag("UnitAwareProperties", UNIT_KEYS))
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
@@ -188,8 +184,8 @@ class qMRMLCoordinatesWidget(ctkCoordinatesWidget):
         **SCENE_SIGNATURE,
         "mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged",
     }
-    UnitAwareProperty = _flags("UnitAwareProperty", UNIT_KEYS_AND_ALL)
-    UnitAwareProperties = _flags("UnitAwareProperties", UNIT_KEYS_AND_ALL)
+    UnitAwareProperty = QFlag(enum.IntFlag("UnitAwareProperty", UNIT_KEYS_AND_ALL))
+    UnitAwareProperties = QFlag(enum.IntFlag("UnitAwareProperties", UNIT_KEYS_AND_ALL))
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)

@@ -28,22 +28,16 @@ SETTINGS_PREFIX = "ctkPathLineEdit/"
 """The history is not found under the bare key (the probes read None there)."""
 
 
-class FileDialogOptions(enum.IntFlag):
-    """Keys that both classes show, with the values of QFileDialog."""
-
-    ShowDirsOnly = 1
-    DontResolveSymlinks = 2
-    DontConfirmOverwrite = 4
-    DontUseSheet = 8
-    DontUseNativeDialog = 16
-    ReadOnly = 32
-    HideNameFilterDetails = 64
-
-
-def _flags(name: str):
-    """A flag class of that name with the keys of QFileDialog's options."""
-    return QFlag(enum.IntFlag(name, {key: value.value for key, value in FileDialogOptions.__members__.items()}))
-
+DIALOG_OPTIONS = {
+    "ShowDirsOnly": 1,
+    "DontResolveSymlinks": 2,
+    "DontConfirmOverwrite": 4,
+    "DontUseSheet": 8,
+    "DontUseNativeDialog": 16,
+    "ReadOnly": 32,
+    "HideNameFilterDetails": 64,
+}
+"""Keys that both classes show, with the values of QFileDialog. (QFlag has to be called in the body of its class.)"""
 
 FILTER_KEYS = list(QDir.Filter.__members__)
 """Keys of QDir's filters, which the class shows as its own."""
@@ -57,8 +51,8 @@ class ctkPathLineEdit(QWidget):
     """A line for a path, with history and a button that browses. Any text is taken; nothing asks whether it exists."""
 
     Filters = QFlag(enum.IntFlag("Filters", {key: _as_c_int(QDir.Filter[key].value) for key in FILTER_KEYS}))
-    Option = _flags("Option")
-    Options = _flags("Options")
+    Option = QFlag(enum.IntFlag("Option", DIALOG_OPTIONS))
+    Options = QFlag(enum.IntFlag("Options", DIALOG_OPTIONS))
 
     @QEnum
     class SizeAdjustPolicy(enum.IntEnum):
@@ -207,8 +201,8 @@ def _as_list(value) -> list[str]:
 class ctkDirectoryButton(QWidget):
     """A button that shows a folder and asks for another one."""
 
-    Option = _flags("Option")
-    Options = _flags("Options")
+    Option = QFlag(enum.IntFlag("Option", DIALOG_OPTIONS))
+    Options = QFlag(enum.IntFlag("Options", DIALOG_OPTIONS))
 
     directoryChanged = Signal(str)
     directorySelected = Signal(str)
@@ -216,7 +210,7 @@ class ctkDirectoryButton(QWidget):
     acceptMode = stored(int, "_accept_mode", QFileDialog.AcceptOpen.value)
     caption = stored(str, "_caption", "")
     elideMode = stored(int, "_elide_mode", Qt.ElideNone.value, "_show")
-    options = stored(int, "_options", FileDialogOptions.ShowDirsOnly.value)
+    options = stored(int, "_options", DIALOG_OPTIONS["ShowDirsOnly"])
     text = stored(str, "_text", "", "_show")
 
     def __init__(self, parent: QWidget | None = None):

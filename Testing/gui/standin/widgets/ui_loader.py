@@ -10,7 +10,7 @@ import enum
 import re
 import xml.etree.ElementTree as ElementTree
 
-from PySide6.QtCore import SIGNAL, SLOT, QBuffer, QByteArray, QIODevice, QObject
+from PySide6.QtCore import SIGNAL, SLOT, QBuffer, QByteArray, QIODevice, QObject, Slot
 from PySide6.QtUiTools import QUiLoader
 from PySide6.QtWidgets import QWidget
 
@@ -33,9 +33,14 @@ class UiLoader(QUiLoader):
             self._classes = native_classes()
         return self._classes
 
+    @Slot(result="QStringList")
     def availableWidgets(self) -> list[str]:
-        return sorted({*super().availableWidgets(), *self._native_classes()})
+        ours = [name for name, native in self._native_classes().items() if issubclass(native, QWidget)]
+        return sorted({*super().availableWidgets(), *ours})
 
+    @Slot(str, result=QWidget)
+    @Slot(str, QWidget, result=QWidget)
+    @Slot(str, QWidget, str, result=QWidget)
     def createWidget(self, className: str, parent: QWidget | None = None, name: str = "") -> QWidget:
         native = self._native_classes().get(className)
         if native is None:
@@ -44,6 +49,8 @@ class UiLoader(QUiLoader):
         widget.setObjectName(name)
         return widget
 
+    @Slot(QIODevice, result=QWidget)
+    @Slot(QIODevice, QWidget, result=QWidget)
     def load(self, device: QIODevice, parentWidget: QWidget | None = None) -> QWidget | None:
         """The widget of the file, or None when it is no .ui; StandInGap for a custom widget that nobody wrote."""
         try:
