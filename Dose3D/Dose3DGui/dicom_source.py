@@ -1,4 +1,4 @@
-"""The DICOM series that a volume of the scene was loaded from, as far as it still shows just that."""
+"""Slicer's DICOM database: the series that a volume was loaded from, and files of ours into it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
-__all__ = ["DicomSeries", "dicomFolder"]
+__all__ = ["DicomSeries", "addToDatabase", "databaseProblem", "dicomFolder"]
 
 INSTANCES_ATTRIBUTE = "DICOM.instanceUIDs"
 POSITION, SERIES_UID, ROWS, COLUMNS = "0020,0032", "0020,000e", "0028,0010", "0028,0011"
@@ -75,3 +76,32 @@ def _position(text: str) -> np.ndarray | None:
     except ValueError:
         return None
     return place if place.shape == (3,) else None
+
+
+def databaseProblem() -> str:
+    """Why Slicer's DICOM database cannot take anything, or ""."""
+    database = slicer.dicomDatabase
+    if not database or not database.isOpen:
+        return _("Slicer's DICOM database is not open: open the module DICOM once, which makes it.")
+    return ""
+
+
+def addToDatabase(paths: list[Path]) -> None:
+    """Copy files and folders of DICOM files into the database.
+
+    Raises
+    ------
+    RuntimeError
+        the database is not open, or did not take a file.
+    """
+    if databaseProblem():
+        raise RuntimeError(databaseProblem())
+    files = [str(file) for path in paths for file in (sorted(path.rglob("*.dcm")) if path.is_dir() else [path])]
+    database, before = slicer.dicomDatabase, len(slicer.dicomDatabase.allFiles())
+    for file in files:
+        database.insert(file, True, False)
+    database.updateDisplayedFields()
+    taken = len(database.allFiles()) - before
+    if taken < len(files):
+        text = _("Slicer's DICOM database took {taken} of {count} files; see its error log.")
+        raise RuntimeError(text.format(taken=taken, count=len(files)))

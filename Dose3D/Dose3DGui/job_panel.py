@@ -161,8 +161,9 @@ class JobPanel:
 
     def run(self, section: Section) -> bool:
         """Prepare and start a section's job; False when it could not be started, and the status line says why."""
-        if self.runningText():
-            self.say(self.runningText())
+        obstacle = self.runningText() or section.problem()  # a node may change without the parameter node
+        if obstacle:
+            self.say(obstacle)
             return False
         self.say(_("Starting..."))
         files = JobFiles()

@@ -120,7 +120,7 @@ def volumeSource(node, folder: Path | None) -> VolumeSource | None:
         return VolumeSource(saved, isSaved=True)
     if folder is None:
         return None
-    path = _freePath(folder, "ct", ".nrrd")
+    path = _freePath(folder, _plainName(node, "CT"), ".nrrd")
     writeNode(node, path)
     return VolumeSource(path)
 
@@ -130,7 +130,7 @@ def segmentationSource(node, folder: Path | None) -> Path | None:
     saved = savedFile(node, (".seg.nrrd",))
     if saved is not None or folder is None:
         return saved
-    path = _freePath(folder, "structures", ".seg.nrrd")
+    path = _freePath(folder, _plainName(node, "structures"), ".seg.nrrd")
     writeNode(node, path)
     return path
 
@@ -152,15 +152,25 @@ def writeNode(node, path: Path) -> None:
     RuntimeError
         Slicer could not write it.
     """
-    kind = (
-        "vtkMRMLSegmentationStorageNode" if node.IsA("vtkMRMLSegmentationNode") else "vtkMRMLVolumeArchetypeStorageNode"
-    )
-    storage = getattr(slicer, kind)()
+    isSegmentation = node.IsA("vtkMRMLSegmentationNode")
+    storage = slicer.vtkMRMLSegmentationStorageNode() if isSegmentation else slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(str(path))
     storage.SetUseCompression(0)
-    if not storage.WriteData(node):
+    if not storage.WriteData(_asLabelMaps(node) if isSegmentation else node):
         text = _("“{name}” could not be written to {path}; free some space there or set TMPDIR.")
         raise RuntimeError(text.format(name=node.GetName(), path=path.parent))
+
+
+def _asLabelMaps(node):
+    """The segmentation itself, or a copy made of label maps where it holds contours or surfaces only."""
+    labelMaps = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+    if node.GetSegmentation().GetSourceRepresentationName() == labelMaps:
+        return node
+    copy = slicer.vtkMRMLSegmentationNode()
+    copy.CopyContent(node)
+    copy.CreateBinaryLabelmapRepresentation()
+    copy.SetSourceRepresentationToBinaryLabelmap()
+    return copy
 
 
 def gridOfVolume(node) -> Grid:
@@ -182,8 +192,13 @@ def setProvenance(node, **facts: str) -> None:
         node.SetAttribute(f"{PROVENANCE_PREFIX}{name}", str(value))
 
 
+def _plainName(node, otherwise: str) -> str:
+    """The node's name without what some file system refuses."""
+    kept = "".join(c for c in node.GetName() or "" if c.isprintable() and c not in '<>:"/\\|?*')
+    return kept.strip(" .-")[:60] or otherwise
+
+
 def _freePath(folder: Path, stem: str, ending: str) -> Path:
-    """Plain names: the node's may hold what no file name can."""
     path, number = folder / f"{stem}{ending}", 1
     while path.exists():
         number += 1

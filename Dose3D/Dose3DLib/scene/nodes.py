@@ -58,13 +58,14 @@ def add_segmentation(scene: Any, structures: StructureSet, name: str, volume_nod
     Parameters
     ----------
     volume_node:
-        what `add_volume` gave for the image of the same grid.
+        what `add_volume` gave for the image of the same grid; None leaves the structures on their own.
     """
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
-    # The transform first: the reference geometry is taken in the segmentation's own frame.
-    node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
-    node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
+    if volume_node is not None:
+        # The transform first: the reference geometry is taken in the segmentation's own frame.
+        node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+        node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
     segmentation = node.GetSegmentation()
     node.SetSourceRepresentationToBinaryLabelmap()
     shared = _label_maps(structures)

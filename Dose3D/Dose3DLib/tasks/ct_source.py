@@ -19,7 +19,7 @@ from ..geometry.volume_files import image_suffix, read_raw_image, to_volume
 if TYPE_CHECKING:
     from ..dicom.ct import CtReference
 
-__all__ = ["CtSource", "load_ct"]
+__all__ = ["CtSource", "load_ct", "write_as_series"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +80,17 @@ def load_ct(path: Path, series: str | None, resample_slices: bool, progress: Pro
         "hu_sha256": _sha256(found.volume),
     }
     return CtSource(found.volume, found.reference, patient_texts(found.reference), facts)
+
+
+def write_as_series(volume: Volume, name: str, folder: Path, progress: Progress) -> CtReference:
+    """Write a CT that is no DICOM as a series, so that structures can refer to it; `name` is its image file's."""
+    from ..dicom.ct_write import PatientAttributes, write_ct
+
+    patient = PatientAttributes(patient_name="", patient_id=name[:64], series_description=f"from {name}"[:64])
+    reference = write_ct(volume, folder, patient)
+    for note in reference.notes:
+        progress.warn(note)
+    return reference
 
 
 def _sha256(volume: Volume) -> str:

@@ -13,7 +13,7 @@ from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..core.provenance import make_provenance
 from .base import Result, TaskSettings, option
-from .ct_source import CtSource, load_ct
+from .ct_source import CtSource, load_ct, write_as_series
 
 if TYPE_CHECKING:
     from ..bundles.bundle import Bundle
@@ -136,7 +136,7 @@ def _write(
     reference = source.reference
     if reference is None and settings.dicom:
         with progress.stage("CT as DICOM", 0.74):
-            reference = _write_series(source, draft / "ct", progress)
+            reference = write_as_series(source.volume, source.patient["series"], draft / "ct", progress)
             files["ct"] = "ct"
     if reference is not None:
         files |= _write_dicom(settings.seg, found, reference, _how(found, bundle), draft, progress)
@@ -153,17 +153,6 @@ def _write_images(source: CtSource, found: Segmentation, draft: Path, progress: 
     with progress.stage("scene", 0.92):
         files |= _write_scene(draft, source, found, progress)
     return files
-
-
-def _write_series(source: CtSource, folder: Path, progress: Progress) -> CtReference:
-    from ..dicom.ct_write import PatientAttributes, write_ct
-
-    name = source.patient["series"]
-    patient = PatientAttributes(patient_name="", patient_id=name[:64], series_description=f"from {name}"[:64])
-    reference = write_ct(source.volume, folder, patient)
-    for note in reference.notes:
-        progress.warn(note)
-    return reference
 
 
 def _how(found: Segmentation, bundle: Bundle) -> str:

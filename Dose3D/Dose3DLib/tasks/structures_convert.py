@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,6 +38,9 @@ class Settings(TaskSettings):
     )
     output: Path = option(help="one of the same forms, chosen by its ending; a folder gets masks/NAME.nii.gz")
     ct: Path | None = option(None, help="CT that the structures belong to: DICOM folder or image; DICOM needs it")
+    ct_output: Path | None = option(
+        None, help="first write the CT, an image file, as a DICOM series into this new folder, for DICOM to refer to"
+    )
     names: Path | None = option(None, help="table of a label map's names: CSV, JSON, dataset.json, .ctbl, ITK-SNAP")
     series: str | None = option(None, help="Series Instance UID, when the CT folder holds several CT series")
     seg: bool = option(False, help="write a DICOM SEG into the .dcm instead of an RTSTRUCT")
@@ -63,9 +68,9 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     _check_settings(settings, form, target)
     _spare_the_ct(settings)
     table = load_user_table(settings.name_table) if settings.name_table else None
-    with atomic_output(settings.output, settings.overwrite) as draft:
+    with _series_output(settings) as series, atomic_output(settings.output, settings.overwrite) as draft:
         with progress.stage("read CT", 0.2):
-            ct = _read_ct(settings, form, target)
+            ct = _written_ct(settings, series, progress) if series else _read_ct(settings, form, target)
             _warn(progress, ct.notes)
         source = StructureSource(
             settings.structures, form, ct.grid, ct.reference, settings.lenient, settings.resample, settings.names
@@ -119,9 +124,43 @@ def _check_settings(settings: Settings, source: Form, target: Form) -> None:
     if settings.ct is None and (settings.series or settings.resample):
         flag = "--series" if settings.series else "--resample"
         raise InputError(flag, "is about a CT, and none is given", "add --ct or leave it out")
+    if settings.ct_output is not None:
+        _check_ct_output(settings, source, target)
     dicom = [form for form in (source, target) if form in DICOM_FORMS]
     if dicom and settings.ct is None:
         raise InputError("--ct", f"is missing, and {dicom[0]} needs the CT it belongs to", "give the folder of the CT")
+
+
+def _check_ct_output(settings: Settings, source: Form, target: Form) -> None:
+    from ..geometry.volume_files import image_suffix
+
+    if settings.ct is None or settings.ct.is_dir() or not image_suffix(settings.ct):
+        raise InputError("--ct-output", "is for a CT that is an image file", "leave it out")
+    if source in DICOM_FORMS or target not in DICOM_FORMS or settings.engine == "rt-utils":
+        cause = "is for structures that are no DICOM and become RTSTRUCT or SEG by our own writer"
+        raise InputError("--ct-output", cause, "leave it out")
+    place, output = settings.ct_output.resolve(), settings.output.resolve()
+    if place == output or place in output.parents or output in place.parents:
+        raise InputError("--ct-output", "and --output lie in one another", "give two places")
+
+
+@contextmanager
+def _series_output(settings: Settings) -> Iterator[Path | None]:
+    """Where the CT is written as a series; None when it is not."""
+    if settings.ct_output is None:
+        yield None
+        return
+    with atomic_output(settings.ct_output, settings.overwrite) as draft:
+        yield draft
+
+
+def _written_ct(settings: Settings, folder: Path, progress: Progress) -> _Ct:
+    """The CT of an image file, now also a DICOM series in `folder`."""
+    from .ct_source import load_ct, write_as_series
+
+    source = load_ct(settings.ct, settings.series, settings.resample_slices, progress)
+    reference = write_as_series(source.volume, settings.ct.name, folder, progress)
+    return _Ct(reference, source.volume.grid)
 
 
 def _spare_the_ct(settings: Settings) -> None:
@@ -153,7 +192,8 @@ def _read_ct(settings: Settings, source: Form, target: Form) -> _Ct:
             raise InputError("--series", "chooses among DICOM series, and the CT is an image file", "leave it out")
         for form in (source, target):
             if form in DICOM_FORMS:
-                raise InputError(path, f"is an image file, and {form} needs the CT as DICOM", "give the DICOM folder")
+                remedy = "give the DICOM folder" + ("" if source in DICOM_FORMS else ", or add --ct-output")
+                raise InputError(path, f"is an image file, and {form} needs the CT as DICOM", remedy)
         raw = read_raw_image(path)
         return _Ct(None, raw.grid, raw.notes)
     from ..dicom.ct import read_ct_reference
@@ -231,7 +271,7 @@ def _write(
 
 def _inputs(settings: Settings, source: StructureSource, ct: _Ct) -> list[dict[str, Any]]:
     listed = [source.facts()]
-    if ct.reference is not None:
+    if ct.reference is not None and settings.ct_output is None:
         from ..dicom.identity import series_uids
 
         listed.append({"path": str(settings.ct), "kind": "DICOM series", **series_uids(ct.reference)})
