@@ -20,7 +20,7 @@ LIBRARY = ROOT / "Dose3D" / "Dose3DLib"
 
 BASE = {"core"}
 FOUNDATION = BASE | {"geometry"}
-NOUNS = {"segmentation"}
+NOUNS = {"segmentation", "dose", "phasespace"}
 PRESENTATION = {"scene", "report"}
 MAY_IMPORT = {
     "core": set(),
@@ -29,6 +29,8 @@ MAY_IMPORT = {
     "training": BASE,
     "segmentation": FOUNDATION | {"bundles", "training"},
     "dicom": FOUNDATION,
+    "dose": FOUNDATION,
+    "phasespace": BASE,
     "scene": FOUNDATION,
     "report": FOUNDATION,
     "tasks": FOUNDATION | NOUNS | PRESENTATION | {"dicom", "bundles", "training"},

@@ -128,7 +128,8 @@ def _make_bar(stream: SafeStream) -> Any:
 
 def show_result(result: Result, stream: SafeStream, seconds: float, said: Sequence[str] = ()) -> None:
     """Where the results are, the figures of the summary, the warnings (in full those not `said` before), the time."""
-    stream.say(f"results in {result.output}")
+    if result.output is not None:
+        stream.say(f"results in {result.output}")
     width = max((len(name) for name in [*result.files, *result.summary]), default=0)
     for name, path in result.files.items():
         stream.say(f"  {name:<{width}}  {path}")

@@ -322,7 +322,7 @@ class Result:
     Parameters
     ----------
     output:
-        the folder or file that was asked for.
+        the folder or file that was asked for; None where a task wrote nothing because none was.
     files:
         what lies in it: a short name to a path relative to `output`.
     summary:
@@ -333,18 +333,19 @@ class Result:
         time of each step.
     """
 
-    output: Path
+    output: Path | None
     files: dict[str, str] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        return {**dataclasses.asdict(self), "output": str(self.output), "warnings": list(self.warnings)}
+        return {**dataclasses.asdict(self), "output": _plain(self.output), "warnings": list(self.warnings)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Result:
-        return cls(**{**values, "output": Path(values["output"]), "warnings": tuple(values["warnings"])})
+        output = None if values["output"] is None else Path(values["output"])
+        return cls(**{**values, "output": output, "warnings": tuple(values["warnings"])})
 
 
 @dataclass(frozen=True)

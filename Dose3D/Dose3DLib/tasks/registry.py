@@ -10,6 +10,8 @@ from .base import Task
 __all__ = ["GROUPS", "TASKS"]
 
 GROUPS: dict[str, str] = {
+    "dose": "Dose distributions: pictures, isodoses, differences.",
+    "phsp": "Phase spaces of linear accelerators.",
     "segment": "Structures from a CT by a trained network.",
     "structures": "Structure sets: file formats and reviews.",
 }
@@ -17,6 +19,7 @@ GROUPS: dict[str, str] = {
 
 TASKS: tuple[Task, ...] = (
     Task(("demo",), "Dose3DLib.tasks.demo", "Run the main job on the phantom patient that comes with Dose3D."),
+    Task(("phsp", "info"), "Dose3DLib.tasks.phsp_info", "Say what a phase space holds, and draw a sample of it."),
     Task(("segment", "run"), "Dose3DLib.tasks.segment_run", "Find the organs on a CT and write structures and report."),
     Task(
         ("structures", "convert"),

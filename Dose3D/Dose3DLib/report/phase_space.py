@@ -1,0 +1,209 @@
+"""The report of a phase space: what its header says, how many particles of which kind, where they go."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .html import Facts, Page, Picture, Section, Table, write_page
+from .parts import footer, provenance_section, time_section
+
+if TYPE_CHECKING:
+    from ..phasespace.read import PhaseSpace
+    from ..phasespace.summary import Summary
+
+__all__ = ["PhaseSpaceReport", "phase_space_page", "write_phase_space_report"]
+
+_DPI = 150
+_INK = "#1b2733"
+_BLUE = "#2f6f8f"
+_LONGEST_TEXT = 400
+
+
+@dataclass(frozen=True, eq=False)
+class PhaseSpaceReport:
+    """What the page is filled from.
+
+    Parameters
+    ----------
+    source, summary:
+        the open file and what was found in it.
+    extent:
+        which part of the file the summary is of, a sentence.
+    seconds, warnings, provenance:
+        as in the other reports.
+    """
+
+    source: PhaseSpace
+    summary: Summary
+    extent: str
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_phase_space_report(path: Path, content: PhaseSpaceReport) -> None:
+    """Write the report as one self-contained HTML file; replaces `path`."""
+    write_page(path, phase_space_page(content))
+
+
+def phase_space_page(content: PhaseSpaceReport) -> Page:
+    """The report as a page, before it becomes HTML."""
+    sections = [
+        _particles_section(content),
+        _pictures_section(content),
+        _layout_section(content),
+        _header_section(content),
+        time_section(content.seconds),
+        provenance_section(content.provenance),
+    ]
+    source = content.source
+    histories = "unknown" if source.histories is None else f"{source.histories:,}"
+    facts = {
+        "File": source.files[0].name.encode("utf-8", "replace").decode("utf-8"),
+        "Format": source.kind,
+        "Particles in the file": f"{source.count:,}",
+        "Primary histories simulated": histories,
+        "Coordinate system": source.coordinate_system or "the file does not say",
+    }
+    return Page(
+        title="Phase space",
+        subtitle=source.title,
+        facts=tuple(facts.items()),
+        warnings=tuple(content.warnings),
+        sections=tuple(section for section in sections if section is not None),
+        footer=footer(content.provenance),
+    )
+
+
+def _particles_section(content: PhaseSpaceReport) -> Section:
+    summary = content.summary
+    rows = tuple(
+        (name, f"{one.count:,}", f"{100 * one.count / summary.count:.3g} %", f"{one.weight:.6g}",
+         f"{one.mean_mev:.4g}", f"{one.lowest_mev:.4g}", f"{one.highest_mev:.4g}")
+        for name, one in summary.species.items()
+    )  # fmt: skip
+    columns = ("Species", "Records", "Share", "Sum of weights", "Mean E (MeV)", "Lowest (MeV)", "Highest (MeV)")
+    note = f"{summary.new_histories:,} records start a primary history. Energies are kinetic; the mean is weighted."
+    units = {"x": " (cm)", "y": " (cm)", "z": " (cm)"}
+    ranges = tuple((f"{name}{units.get(name, '')}", f"{low:.5g}", f"{high:.5g}")
+                   for name, (low, high) in summary.ranges.items())  # fmt: skip
+    blocks = (Table(columns, rows, "lrrrrrr", note=note), Table(("Variable", "Lowest", "Highest"), ranges, "lrr"))
+    return Section("Particles", blocks, content.extent)
+
+
+def _pictures_section(content: PhaseSpaceReport) -> Section | None:
+    summary = content.summary
+    if not summary.spectrum.values.any():
+        return None
+    what = "photons" if summary.shown == "photon" else "all particles"
+    captions = (
+        f"Energy of the {what}, share per MeV, weighted.",
+        f"Angle between direction and z axis of the {what}, share per degree, weighted.",
+        f"Fluence of the {what} over the plane of the file, per area, relative to the mean of the filled pixels; "
+        "profiles through a band in the middle.",
+    )
+    pictures = (_spectrum_figure(summary), _theta_figure(summary), _fluence_figure(summary))
+    alts = ("spectrum", "angles", "fluence")
+    return Section("Beam", tuple(Picture(*parts) for parts in zip(pictures, captions, alts, strict=True)))
+
+
+def _layout_section(content: PhaseSpaceReport) -> Section:
+    rows = content.source.layout
+    return Section("Record", (Table(("Field", "Type", "Meaning, or value of a constant"), rows, "lll"),))
+
+
+def _header_section(content: PhaseSpaceReport) -> Section | None:
+    rows = tuple((name, _short(text)) for name, text in content.source.header.items() if name != "TITLE")
+    return Section("Header", (Facts(rows),), "What else the file says about itself.", folds=True) if rows else None
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + " ..."
+
+
+def _spectrum_figure(summary: Summary) -> bytes:
+    histogram = summary.spectrum
+    share = histogram.values / histogram.values.sum() / np.diff(histogram.edges)
+    return _steps(histogram.edges, share, "energy (MeV)", "share per MeV")
+
+
+def _theta_figure(summary: Summary) -> bytes:
+    histogram = summary.theta
+    filled = np.flatnonzero(histogram.values)
+    cut = slice(max(0, filled[0] - 1), filled[-1] + 2)
+    edges = histogram.edges[cut.start : cut.start + len(histogram.values[cut]) + 1]
+    share = histogram.values[cut] / histogram.values.sum() / np.diff(edges)
+    return _steps(edges, share, "angle to the z axis (degrees)", "share per degree", logarithmic=True)
+
+
+def _steps(edges: np.ndarray, values: np.ndarray, x: str, y: str, logarithmic: bool = False) -> bytes:
+    figure = _figure(7.1, 2.6)
+    axes = figure.add_axes((0.09, 0.19, 0.89, 0.77))
+    axes.stairs(values, edges, color=_BLUE, linewidth=1.2, fill=not logarithmic, alpha=1.0 if logarithmic else 0.85)
+    if logarithmic:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(0, None)
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_xlabel(x, fontsize=8, color=_INK)
+    axes.set_ylabel(y, fontsize=8, color=_INK)
+    axes.tick_params(labelsize=7, colors=_INK)
+    axes.grid(color="#dde3e8", linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return _png(figure)
+
+
+def _fluence_figure(summary: Summary) -> bytes:
+    """The map, and beside it its profiles through the middle."""
+    figure = _figure(7.1, 3.1)
+    axes = figure.add_axes((0.07, 0.15, 0.38, 0.82))
+    shown = summary.fluence / summary.fluence[summary.fluence > 0].mean()
+    limit = float(np.percentile(shown[shown > 0], 99.5))
+    extent = (summary.x_edges[0], summary.x_edges[-1], summary.y_edges[0], summary.y_edges[-1])
+    image = axes.imshow(shown.T, origin="lower", extent=extent, cmap="viridis", vmin=0, vmax=limit, aspect="equal")
+    axes.set_xlabel("x (cm)", fontsize=8, color=_INK)
+    axes.set_ylabel("y (cm)", fontsize=8, color=_INK)
+    axes.tick_params(labelsize=7, colors=_INK)
+    bar = figure.colorbar(image, cax=figure.add_axes((0.465, 0.15, 0.02, 0.82)))
+    bar.ax.tick_params(labelsize=7, colors=_INK)
+    _profiles(figure.add_axes((0.59, 0.15, 0.39, 0.82)), summary, shown)
+    return _png(figure)
+
+
+def _profiles(axes: Any, summary: Summary, shown: np.ndarray) -> None:
+    """Means over a band of a tenth of the map on both sides of its middle."""
+    count = shown.shape[0]
+    band = slice(count // 2 - count // 20, count // 2 + count // 20)
+    along_x, along_y = shown[:, band].mean(axis=1), shown[band].mean(axis=0)
+    axes.stairs(along_x, summary.x_edges, color=_BLUE, linewidth=1.1, label="along x")
+    axes.stairs(along_y, summary.y_edges, color="#b5651d", linewidth=1.1, label="along y")
+    axes.set_xlabel("x or y (cm)", fontsize=8, color=_INK)
+    axes.set_ylabel("relative fluence", fontsize=8, color=_INK)
+    axes.set_ylim(0, None)
+    axes.tick_params(labelsize=7, colors=_INK)
+    axes.grid(color="#dde3e8", linewidth=0.6)
+    axes.legend(fontsize=7, frameon=False, loc="lower center")
+
+
+def _figure(width: float, height: float) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _png(figure: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 3})
+    return buffer.getvalue()

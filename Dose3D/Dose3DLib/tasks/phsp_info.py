@@ -1,0 +1,201 @@
+"""`dose3d phsp info`: what a phase-space file holds: header, record layout, particles, and a sample of its photons."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import InputError
+from ..core.output import atomic_output
+from ..core.progress import Progress
+from ..core.provenance import make_provenance
+from .base import Result, TaskSettings, option
+
+if TYPE_CHECKING:
+    from ..phasespace.particles import Particles
+    from ..phasespace.read import PhaseSpace
+    from ..phasespace.summary import Summary
+
+__all__ = ["POINT_COLUMNS", "Settings", "run"]
+
+POINT_COLUMNS = ("x_cm", "y_cm", "z_cm", "u", "v", "w", "energy_mev", "weight", "starts_history")
+_PHOTON = 1
+
+
+@dataclass(frozen=True)
+class Settings(TaskSettings):
+    """A phase space, and how much of it is looked at."""
+
+    phase_space: Path = option(help="IAEA phase space: either file of the pair", positional=True)
+    output: Path | None = option(None, help="folder for report, summary and points (default: only what is printed)")
+    points: int = option(10_000, help="photons in points.csv, drawn at random", minimum=0, maximum=10_000_000)
+    seed: int = option(0, help="seed of the draw", minimum=0)
+    limit: int = option(
+        50_000_000, help="particles to read at most; of a larger file pieces spread evenly", minimum=1000
+    )
+    overwrite: bool = option(False, help="replace an existing output")
+
+
+def run(settings: Settings, progress: Progress | None = None) -> Result:
+    """Read the header and the particles; with an output, write a folder, which appears when it is complete.
+
+    Raises
+    ------
+    InputError, OutputError, Cancelled
+    """
+    progress = progress or Progress()
+    if settings.output is None:
+        source, summary, _ = _look(settings, progress)
+        return Result(None, {}, _figures(source, summary), tuple(progress.warnings), dict(progress.seconds))
+    _spare_the_source(settings)
+    with atomic_output(settings.output, settings.overwrite) as draft:
+        with progress.part(0.8):
+            source, summary, extent = _look(settings, progress)
+        draft.mkdir()
+        with progress.stage("points", 0.9):
+            _write_points(draft / "points.csv", _photons(settings, source, summary, progress))
+        provenance = _provenance(settings, source, extent, progress)
+        _write_json(draft / "summary.json", _record(source, summary, extent))
+        with progress.stage("report", 1.0):
+            _write_report(draft / "report.html", source, summary, extent, provenance)
+        provenance["seconds"] = dict(progress.seconds)
+        _write_json(draft / "provenance.json", provenance)
+    files = {"report": "report.html", "summary": "summary.json", "points": "points.csv",
+             "provenance": "provenance.json"}  # fmt: skip
+    figures = _figures(source, summary)
+    return Result(settings.output, files, figures, tuple(progress.warnings), dict(progress.seconds))
+
+
+def _look(settings: Settings, progress: Progress) -> tuple[PhaseSpace, Summary, str]:
+    """Open the file and gather its summary; the sentence says of which part."""
+    from ..phasespace.read import open_phase_space
+    from ..phasespace.summary import summarise
+
+    source = open_phase_space(settings.phase_space)
+    for note in source.notes:
+        progress.warn(note)
+    starts, size = _pieces(source.count, settings.limit)
+    with progress.stage("read particles", 1.0):
+        summary = summarise(source.read(0, size), _chunks(source, starts, size, progress))
+    for note in summary.notes:
+        progress.warn(note)
+    if summary.count == source.count:
+        return source, summary, f"All {source.count:,} particles of the file were read."
+    extent = f"{summary.count:,} of the {source.count:,} particles were read, in pieces spread evenly over the file."
+    progress.warn(f"{extent} Counts, sums and extremes are of these; raise --limit to read more.")
+    return source, summary, extent
+
+
+def _pieces(count: int, limit: int) -> tuple[list[int], int]:
+    """Where pieces start and how long they are: all of the file, or evenly spread ones of `limit` particles in all."""
+    from ..phasespace.read import CHUNK
+
+    if count <= limit:
+        return list(range(0, count, CHUNK)), CHUNK
+    size = min(CHUNK, max(1, limit // 16))
+    number = max(1, limit // size)
+    return [n * (count - size) // max(1, number - 1) for n in range(number)], size
+
+
+def _chunks(source: PhaseSpace, starts: list[int], size: int, progress: Progress) -> Iterator[Particles]:
+    for n, start in enumerate(starts):
+        progress.report(n / len(starts), f"{start:,} of {source.count:,}")
+        yield source.read(start, start + size)
+
+
+def _spare_the_source(settings: Settings) -> None:
+    """--overwrite replaces results, never the phase space."""
+    if settings.output.is_file():
+        raise InputError(settings.output, "is a file", "name a folder for the results")
+
+
+def _photons(settings: Settings, source: PhaseSpace, summary: Summary, progress: Progress) -> Particles:
+    """The photons of a random sample that is large enough for the wanted number, thinned to it."""
+    import numpy as np
+
+    generator = np.random.default_rng(settings.seed)
+    found = summary.species.get("photon")
+    share = found.count / summary.count if found else 0.0
+    wanted = settings.points
+    drawn = source.count if share == 0 else int(1.05 * wanted / share) + 100
+    photons = source.sample(min(drawn, source.count) if wanted else 0, generator)
+    photons = photons.select(photons.species == _PHOTON)
+    if len(photons) < wanted:
+        progress.warn(f"points.csv holds {len(photons):,} photons, {wanted:,} were asked for")
+        return photons
+    return photons.select(np.sort(generator.choice(len(photons), wanted, replace=False)))
+
+
+def _write_points(path: Path, photons: Particles) -> None:
+    """One line a photon: cm, direction cosines, MeV; as many digits as float32 has."""
+    columns = [photons.x, photons.y, photons.z, photons.u, photons.v, photons.w, photons.energy, photons.weight]
+    with path.open("w", encoding="ascii", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(POINT_COLUMNS)
+        texts = [[f"{value:.9g}" for value in values.tolist()] for values in columns]
+        texts.append([str(int(flag)) for flag in photons.is_new_history])
+        writer.writerows(zip(*texts, strict=True))
+
+
+def _figures(source: PhaseSpace, summary: Summary) -> dict[str, Any]:
+    """What is printed."""
+    figures: dict[str, Any] = {"title": source.title} if source.title else {}
+    figures |= {"format": source.kind, "particles": f"{source.count:,}"}
+    figures["histories"] = "unknown" if source.histories is None else f"{source.histories:,}"
+    if summary.count != source.count:
+        figures["particles read"] = f"{summary.count:,}"
+    for name, one in summary.species.items():
+        energies = f"mean {one.mean_mev:.4g} MeV, {one.lowest_mev:.4g} to {one.highest_mev:.4g} MeV"
+        figures[f"{name}s" if name != "unknown" else name] = f"{one.count:,}; {energies}"
+    figures["start a history"] = f"{summary.new_histories:,}"
+    for name in ("x", "y", "z"):
+        if name in summary.ranges:
+            low, high = summary.ranges[name]
+            figures[name] = f"{low:.4g} cm" if low == high else f"{low:.4g} to {high:.4g} cm"
+    figures["record"] = " ".join(name for name, kind, _ in source.layout if kind != "constant")
+    constants = [f"{name} {value}" for name, kind, value in source.layout if kind == "constant"]
+    return figures | ({"constants": ", ".join(constants)} if constants else {})
+
+
+def _record(source: PhaseSpace, summary: Summary, extent: str) -> dict[str, Any]:
+    """summary.json: cm, MeV, degrees; histograms are sums of weights."""
+    return {
+        "title": source.title,
+        "format": source.kind,
+        "coordinate_system": source.coordinate_system,
+        "particles": source.count,
+        "histories": source.histories,
+        "extent": extent,
+        "particles_read": summary.count,
+        "start_history": summary.new_histories,
+        "species": {name: asdict(one) for name, one in summary.species.items()},
+        "ranges": {name: list(ends) for name, ends in summary.ranges.items()},
+        "layout": [dict(zip(("field", "type", "meaning"), row, strict=True)) for row in source.layout],
+        "header": source.header,
+        "shown": summary.shown,
+        "spectrum": {"edges_mev": summary.spectrum.edges.tolist(), "weights": summary.spectrum.values.tolist()},
+        "angle": {"edges_degrees": summary.theta.edges.tolist(), "weights": summary.theta.values.tolist()},
+    }
+
+
+def _provenance(settings: Settings, source: PhaseSpace, extent: str, progress: Progress) -> dict[str, Any]:
+    """Files of many GB are known by name, size and date: a hash would take longer than all else."""
+    inputs = [{"path": str(p), "bytes": p.stat().st_size, "modified": int(p.stat().st_mtime)} for p in source.files]
+    facts = {"inputs": inputs, "seed": settings.seed, "extent": extent}
+    return make_provenance("phsp info", settings.to_dict(), progress, **facts)
+
+
+def _write_report(path: Path, source: PhaseSpace, summary: Summary, extent: str, provenance: dict[str, Any]) -> None:
+    from ..report.phase_space import PhaseSpaceReport, write_phase_space_report
+
+    content = PhaseSpaceReport(source, summary, extent, provenance["seconds"], provenance["warnings"], provenance)
+    write_phase_space_report(path, content)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=True) + "\n"
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -1,0 +1,135 @@
+"""`phsp info` as a command: what it prints, what it writes, what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders.phase_space_builder import beam_records, write_phase_space
+from Dose3DLib.cli.main import main
+from Dose3DLib.core.errors import Cancelled, InputError
+from Dose3DLib.core.progress import Progress
+from Dose3DLib.tasks import phsp_info
+from Dose3DLib.tasks.base import Result
+from Dose3DLib.tasks.phsp_info import Settings
+
+
+@pytest.fixture
+def beam(tmp_path: Path) -> Path:
+    return write_phase_space(tmp_path, beam_records(2000))
+
+
+def points_of(folder: Path) -> np.ndarray:
+    return np.genfromtxt(folder / "points.csv", delimiter=",", names=True)
+
+
+def test_without_an_output_it_only_says(beam, capsys):
+    before = sorted(beam.parent.iterdir())
+    assert main(["phsp", "info", str(beam)]) == 0
+    said = capsys.readouterr().out
+    assert "2,000; mean" in said
+    assert "A test" in said
+    assert "1,000" in said  # histories
+    assert "27 cm" in said
+    assert "results in" not in said
+    assert sorted(beam.parent.iterdir()) == before
+
+
+def test_a_result_without_output_survives_the_worker(beam):
+    result = phsp_info.run(Settings(phase_space=beam))
+    assert result.output is None
+    assert Result.from_dict(json.loads(json.dumps(result.to_dict()))) == result
+
+
+def test_the_folder(beam, tmp_path):
+    result = phsp_info.run(Settings(phase_space=beam, output=tmp_path / "out", points=300, seed=4))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(result.files.values())
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text("utf-8"))
+    assert summary["particles"] == summary["particles_read"] == 2000
+    assert summary["species"]["photon"]["count"] == 2000
+    assert summary["histories"] == 1000
+    assert sum(summary["spectrum"]["weights"]) == pytest.approx(1000)
+    provenance = json.loads((tmp_path / "out" / "provenance.json").read_text("utf-8"))
+    assert provenance["seed"] == 4
+    assert [Path(one["path"]).name for one in provenance["inputs"]] == ["beam.IAEAphsp", "beam.IAEAheader"]
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "A test" in page
+    assert page.count("data:image/png") == 3
+    assert "All 2,000 particles" in page
+
+
+def test_points_are_photons_of_the_file(beam, tmp_path):
+    phsp_info.run(Settings(phase_space=beam, output=tmp_path / "out", points=300))
+    points = points_of(tmp_path / "out")
+    assert len(points) == 300
+    # Each photon of the test file points away from (0, 0, 0), 27 cm before the plane.
+    assert np.allclose(points["x_cm"] / 27, points["u"] / points["w"], atol=1e-5)
+    assert np.allclose(points["y_cm"] / 27, points["v"] / points["w"], atol=1e-5)
+    assert (points["z_cm"] == 27).all()
+    assert (points["weight"] == 0.5).all()
+    energies = {round(abs(record[1]), 5) for record in beam_records(2000)}
+    assert {round(e, 5) for e in points["energy_mev"].tolist()} <= energies
+
+
+def test_the_seed_decides(beam, tmp_path):
+    texts = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        phsp_info.run(Settings(phase_space=beam, output=tmp_path / name, points=50, seed=seed))
+        texts.append((tmp_path / name / "points.csv").read_text())
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_fewer_photons_than_asked_for_are_said(tmp_path):
+    electrons = [(2, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)] * 50
+    beam = write_phase_space(tmp_path, [*beam_records(20), *electrons])
+    result = phsp_info.run(Settings(phase_space=beam, output=tmp_path / "out", points=30))
+    assert len(points_of(tmp_path / "out")) == 20
+    assert any("holds 20 photons, 30 were asked for" in text for text in result.warnings)
+    assert result.summary["electrons"].startswith("50;")
+
+
+def test_no_photon_at_all(tmp_path):
+    beam = write_phase_space(tmp_path, [(2, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)] * 50)
+    phsp_info.run(Settings(phase_space=beam, output=tmp_path / "out", points=5))
+    with (tmp_path / "out" / "points.csv").open() as file:
+        assert list(csv.reader(file)) == [list(phsp_info.POINT_COLUMNS)]
+    assert "all particles" in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
+def test_a_large_file_is_read_in_pieces_and_it_is_said(tmp_path):
+    beam = write_phase_space(tmp_path, beam_records(40000))
+    result = phsp_info.run(Settings(phase_space=beam, output=tmp_path / "out", points=0, limit=4000))
+    assert result.summary["particles read"] == "4,000"
+    assert any("4,000 of the 40,000 particles were read" in text for text in result.warnings)
+    assert "4,000 of the 40,000" in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
+def test_cancel_leaves_nothing(beam, tmp_path):
+    reports = []
+
+    def cancelled() -> bool:
+        reports.append(1)
+        return len(reports) > 2
+
+    with pytest.raises(Cancelled):
+        phsp_info.run(Settings(phase_space=beam, output=tmp_path / "out"), Progress(cancelled=cancelled))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["beam.IAEAheader", "beam.IAEAphsp"]
+
+
+@pytest.mark.parametrize("name", ["beam.IAEAphsp", "nothing.IAEAphsp"])
+def test_refused_in_one_line(beam, capsys, name):
+    beam.with_suffix(".IAEAheader").unlink()
+    assert main(["phsp", "info", str(beam.parent / name), "--output", str(beam.parent / "out")]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert sum("error:" in line for line in lines) == 1
+    assert not (beam.parent / "out").exists()
+
+
+def test_the_source_is_never_replaced(beam):
+    before = beam.read_bytes()
+    with pytest.raises(InputError, match="is a file"):
+        phsp_info.run(Settings(phase_space=beam, output=beam, overwrite=True))
+    assert beam.read_bytes() == before
