@@ -217,6 +217,19 @@ def test_cancel_right_after_the_start(job, settings, crowd):
     assert left_behind(settings()) == []
 
 
+def test_kill_needs_no_patience(job, settings, crowd):
+    running = job(steps=1000, seconds=0.05)
+    while not running.poll():
+        time.sleep(0.02)
+    start = time.monotonic()
+    running.kill()
+    with pytest.raises(Cancelled):
+        running.wait()
+    assert time.monotonic() - start < 0.5
+    assert not running.room.folder.exists()
+    assert not settings().output.exists()
+
+
 def test_cancel_after_the_output_is_complete_comes_too_late(job, settings):
     running = job(behaviour="late")
     wait_for(running, "output is complete")
