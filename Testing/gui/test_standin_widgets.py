@@ -13,6 +13,7 @@ slicer = pytest.importorskip("slicer", reason="needs slicer-core")
 
 import standin_probes  # noqa: E402
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, Qt  # noqa: E402
+from PySide6.QtTest import QTest  # noqa: E402
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLabel, QPushButton, QVBoxLayout, QWidget  # noqa: E402
 from standin.widgets import UiLoader, native_classes  # noqa: E402
 
@@ -347,6 +348,19 @@ def test_section_that_is_collapsed_before_it_is_shown():
     assert not inside.isVisible()
     section.click()
     assert inside.isVisible()
+
+
+def test_what_comes_into_a_collapsed_section_is_hidden():
+    section = native_classes()["ctkCollapsibleButton"]()
+    layout = QVBoxLayout(section)
+    section.collapsed = True
+    section.show()
+    late = QPushButton("x")
+    layout.addWidget(late)
+    QTest.qWait(20)
+    assert not late.isVisible()
+    section.collapsed = False
+    assert late.isVisible()
 
 
 # --- tables

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Property, QEvent, QPoint, QRect, QSize, Qt, Signal, Slot
+from PySide6.QtCore import Property, QEvent, QPoint, QRect, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QAbstractButton, QGroupBox, QSizePolicy, QStyle, QStyleOption, QStyleOptionButton, QWidget
 
@@ -48,8 +48,8 @@ class ctkCollapsibleButton(QAbstractButton):
     indicatorAlignment = stored(int, "_indicator_alignment", (Qt.AlignLeft | Qt.AlignVCenter).value, "update")
 
     def __init__(self, parent: QWidget | None = None):
-        super().__init__(parent)
         self._collapsed = False
+        super().__init__(parent)
         self._children = _HiddenChildren(self)
         self.setCheckable(True)
         self.setChecked(True)
@@ -88,6 +88,16 @@ class ctkCollapsibleButton(QAbstractButton):
     def showEvent(self, event) -> None:
         super().showEvent(event)
         self._apply_children()
+
+    def childEvent(self, event) -> None:
+        """What is put into a collapsed section is hidden, too, once Qt has shown it."""
+        super().childEvent(event)
+        if event.added() and self._collapsed:
+            QTimer.singleShot(1, self, self._hide_late)  # behind the event with which the layout shows it
+
+    def _hide_late(self) -> None:
+        if self._collapsed and self.isVisible():
+            self._children.hide()
 
     def changeEvent(self, event) -> None:
         super().changeEvent(event)
