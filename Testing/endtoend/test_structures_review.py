@@ -206,6 +206,13 @@ def test_image_file_as_ct_gives_no_rtstruct(case, tmp_path):
     assert (output / "masks" / "Cord.nii.gz").exists()
 
 
+def test_image_file_as_ct_becomes_a_series(case, tmp_path):
+    output = run(case, tmp_path / "out", original=case / "before.seg.nrrd", ct=case / "ct.nii.gz", dicom=True)
+    decoded = decode(output / "structures.dcm", read_planes(output / "ct"))
+    assert np.array_equal(decoded["Cord"], AFTER["Cord"])
+    assert dciodvfy_errors(output / "structures.dcm") == []
+
+
 def test_structures_of_a_network_say_so(case, tmp_path):
     """The record beside the original says who found them: what no human touched stays AUTOMATIC."""
     original = tmp_path / "result"

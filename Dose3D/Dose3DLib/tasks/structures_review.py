@@ -15,10 +15,11 @@ from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..core.provenance import make_provenance
 from .base import Result, TaskSettings, option
-from .ct_source import CtSource, load_ct
+from .ct_source import CtSource, load_ct, write_as_series
 from .structure_source import DICOM_FORMS, StructureSource, check_names, form_of
 
 if TYPE_CHECKING:
+    from ..dicom.ct import CtReference
     from ..geometry.agreement import Agreement
     from ..geometry.structure import StructureSet
 
@@ -46,6 +47,7 @@ class Settings(TaskSettings):
     output: Path = option(help="folder for the results")
     series: str | None = option(None, help="Series Instance UID, when the CT folder holds several CT series")
     resample_slices: bool = option(False, help="accept a CT with missing or uneven slices by interpolation")
+    dicom: bool = option(False, help="write an image file as a CT series first, so that an RTSTRUCT can refer to it")
     overwrite: bool = option(False, help="replace an existing output")
 
 
@@ -67,7 +69,8 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
             ct = load_ct(settings.ct, settings.series, settings.resample_slices, progress)
         sources = [_source(path, ct) for path in (settings.original, settings.reviewed)]
         with progress.stage("read structures", 0.55):
-            before, after = (_read(source, ct, progress) for source in sources)
+            dicom = ct.reference is not None or settings.dicom
+            before, after = (_read(source, dicom, progress) for source in sources)
         with progress.stage("compare", 0.65):
             agreements = compare_sets(before, after)
         draft.mkdir()
@@ -110,11 +113,11 @@ def _source(path: Path, ct: CtSource) -> StructureSource:
     return StructureSource(path, form, ct.volume.grid, ct.reference)
 
 
-def _read(source: StructureSource, ct: CtSource, progress: Progress) -> StructureSet:
+def _read(source: StructureSource, dicom: bool, progress: Progress) -> StructureSet:
     found = source.read(progress)
     for note in found.notes:
         progress.warn(f"{source.path.name}: {note}")
-    check_names(source.path, found, dicom=ct.reference is not None)
+    check_names(source.path, found, dicom)
     return replace(found, structures=tuple(replace(one, name=one.name.strip()) for one in found))
 
 
@@ -128,12 +131,17 @@ def _write(
     if not filled:
         raise InputError(settings.reviewed, "holds no voxel of any structure", "give the reviewed structures")
     files = {"masks": "masks", "changes": "changes.csv", "review": "review.json"}
-    if ct.reference is not None:
+    reference = ct.reference
+    if reference is None and settings.dicom:
+        with progress.stage("CT as DICOM", 0.7):
+            reference = write_as_series(ct.volume, ct.patient["series"], draft / "ct", progress)
+        files["ct"] = "ct"
+    if reference is not None:
         with progress.stage("RTSTRUCT", 0.75):
-            _write_rtstruct(settings, when, ct, replace(after, structures=filled), agreements, draft)
+            _write_rtstruct(settings, when, reference, replace(after, structures=filled), agreements, draft)
         files["rtstruct"] = "structures.dcm"
     else:
-        progress.warn("No structures.dcm: the CT is an image file, and an RTSTRUCT must refer to a DICOM CT.")
+        progress.warn("No structures.dcm: the CT is an image file, and an RTSTRUCT must refer to a DICOM CT (--dicom).")
     with progress.stage("masks", 0.9):
         write_masks(replace(after, structures=filled), draft / "masks", progress)
     _write_table(draft / "changes.csv", agreements)
@@ -142,8 +150,9 @@ def _write(
 
 
 def _write_rtstruct(
-    settings: Settings, when: datetime, ct: CtSource, after: StructureSet, agreements: Sequence[Agreement], draft: Path
-) -> None:
+    settings: Settings, when: datetime, reference: CtReference, after: StructureSet, agreements: Sequence[Agreement],
+    draft: Path,
+) -> None:  # fmt: skip
     """Each structure says in the file itself whether a human changed it."""
     from ..dicom.rtstruct_write import RtStructAttributes, write_rtstruct
 
@@ -164,7 +173,7 @@ def _write_rtstruct(
         roi_descriptions={one.name: f"Reviewed: {_change_words(one)}" for one in agreements},
         provenance=how,
     )
-    write_rtstruct(after, ct.reference, draft / "structures.dcm", attributes)
+    write_rtstruct(after, reference, draft / "structures.dcm", attributes)
 
 
 def _change_words(one: Agreement) -> str:
