@@ -1,6 +1,6 @@
-"""Between grids: a block of an image onto another grid, by MONAI's SpatialResample or plain pooling.
+"""Between grids: an image onto another grid, by MONAI's SpatialResample, plain pooling or SciPy.
 
-Affines here map (k, j, i), the order of the arrays, since MONAI's affines follow the order of the array's axes.
+Affines of `resample_array` map (k, j, i): MONAI's affines follow the order of the array's axes.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ import numpy as np
 
 from .grid import Grid, Volume
 
-__all__ = ["axial_grid", "pool_to", "resample_array"]
+__all__ = ["axial_grid", "pool_to", "resample_array", "sample_inside", "sample_points"]
 
 _REVERSE = np.array([[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], dtype=np.float64)
+
+_EDGE_VOXELS = 1e-3
+"""Points this little outside the outermost voxel centres, as rounding of headers makes them, are inside."""
 
 
 def axial_grid(low_mm: np.ndarray, high_mm: np.ndarray, spacing_mm: tuple[float, float, float]) -> Grid:
@@ -57,3 +60,28 @@ def resample_array(array: np.ndarray, source: Grid, target: Grid, fill: float | 
     resample = SpatialResample(mode="bilinear", padding_mode=padding, align_corners=False, dtype=torch.float32)
     moved = resample(tensor, dst_affine=_REVERSE @ target.affine @ _REVERSE, spatial_size=target.shape)
     return np.asarray(moved) + level
+
+
+def sample_inside(volume: Volume, target: Grid) -> np.ndarray:
+    """Linear values at the voxel centres of `target`, float32 [k, j, i]; NaN outside the outermost voxel centres.
+
+    In double precision and slice by slice; not for networks but for numbers that are subtracted.
+    """
+    rows, columns = target.shape[1:]
+    j, i = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
+    values = np.empty(target.shape, np.float32)
+    for k in range(target.shape[0]):
+        values[k] = sample_points(volume, target.to_lps(np.stack([i, j, np.full_like(i, k)], axis=-1)))
+    return values
+
+
+def sample_points(volume: Volume, lps_mm: np.ndarray) -> np.ndarray:
+    """Linear values at (..., 3) LPS millimetres, float32 (...); NaN outside the outermost voxel centres."""
+    from scipy.ndimage import map_coordinates
+
+    indices = np.moveaxis(volume.grid.to_index(lps_mm), -1, 0)[::-1]
+    last = np.array(volume.array.shape, float).reshape(3, *[1] * (indices.ndim - 1)) - 1
+    inside = ((indices >= -_EDGE_VOXELS) & (indices <= last + _EDGE_VOXELS)).all(axis=0)
+    values = map_coordinates(volume.array, np.clip(indices, 0, last), np.float32, order=1, mode="nearest")
+    values[~inside] = np.nan
+    return values

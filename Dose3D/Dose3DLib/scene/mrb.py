@@ -14,7 +14,10 @@ from ..geometry.grid import LPS_TO_RAS, Grid, Volume
 from ..geometry.structure import Structure, StructureSet
 from .nodes import ScenePatient, add_patient, add_segmentation, add_volume, show_volume
 
-__all__ = ["ScenePatient", "new_scene", "read_scene", "write_scene"]
+__all__ = ["ScenePatient", "add_views", "new_scene", "read_scene", "save_scene", "store_as", "write_scene"]
+
+Box = tuple[np.ndarray, np.ndarray]
+"""Lowest and highest RAS millimetres."""
 
 _VIEW_PIXELS = 400
 """Assumed size of a view; Slicer keeps the millimetres per pixel when it fits its own views."""
@@ -44,12 +47,14 @@ def write_scene(path: Path, volume: Volume, structures: StructureSet, patient: S
     image = add_volume(scene, volume, name)
     segmentation = add_segmentation(scene, structures, "Structures", image)
     add_patient(scene, patient, [image, segmentation])
-    _add_views(scene, structures)
+    body = _box_ras(structures.grid, list(structures))
+    organs = _box_ras(structures.grid, [s for s in structures if s.interpreted_type != "EXTERNAL"])
+    add_views(scene, body, organs)
     show_volume(scene, image)
     _ask_for_surfaces(segmentation)
-    _store_as(image, "CT.nrrd")
-    _store_as(segmentation, "Structures.seg.nrrd")
-    _save(scene, path)
+    store_as(image, "CT.nrrd")
+    store_as(segmentation, "Structures.seg.nrrd")
+    save_scene(scene, path)
 
 
 def new_scene() -> Any:
@@ -103,16 +108,14 @@ def _slicer() -> Any:
     return slicer
 
 
-def _add_views(scene: Any, structures: StructureSet) -> None:
-    """Four-up layout; slice views that hold the body and cut through the middle of the organs; a 3-D view of these."""
+def add_views(scene: Any, whole: Box, inner: Box) -> None:
+    """Four-up layout; slice views that hold `whole` and cut through the middle of `inner`; a 3-D view of `inner`."""
     import slicer
 
     layouts = slicer.vtkMRMLLayoutLogic()
     layouts.SetMRMLScene(scene)
     layouts.GetLayoutNode().SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
-    low, high = _box_ras(structures.grid, list(structures))
-    organs = [s for s in structures if s.interpreted_type != "EXTERNAL"]
-    inner_low, inner_high = _box_ras(structures.grid, organs)
+    (low, high), (inner_low, inner_high) = whole, inner
     for name, orientation, across in (("Red", "Axial", 2), ("Yellow", "Sagittal", 0), ("Green", "Coronal", 1)):
         center = (low + high) / 2
         center[across] = (inner_low[across] + inner_high[across]) / 2
@@ -120,7 +123,7 @@ def _add_views(scene: Any, structures: StructureSet) -> None:
     _add_3d_view(scene, (inner_low + inner_high) / 2, float(np.linalg.norm(inner_high - inner_low)))
 
 
-def _box_ras(grid: Grid, structures: list[Structure]) -> tuple[np.ndarray, np.ndarray]:
+def _box_ras(grid: Grid, structures: list[Structure]) -> Box:
     """Lowest and highest RAS millimetres of some structures, of the whole grid when none has a voxel."""
     grids = [grid.crop(s.mask.offset, s.mask.block.shape) for s in structures if not s.mask.is_empty] or [grid]
     corners = np.concatenate([g.corners_mm() for g in grids]) @ LPS_TO_RAS[:3, :3]
@@ -178,7 +181,7 @@ def _ask_for_surfaces(segmentation: Any) -> None:
         segments.GetNthSegment(index).AddRepresentation(surface, vtk.vtkPolyData())
 
 
-def _store_as(node: Any, file_name: str) -> None:
+def store_as(node: Any, file_name: str) -> None:
     """Plain file name (a node's own may be non-ASCII) and fastest gzip: strong levels take ten times longer."""
     node.AddDefaultStorageNode()
     storage = node.GetStorageNode()
@@ -187,7 +190,7 @@ def _store_as(node: Any, file_name: str) -> None:
     storage.SetCompressionParameter("gzip_fastest")
 
 
-def _save(scene: Any, path: Path) -> None:
+def save_scene(scene: Any, path: Path) -> None:
     """Save the bundle's folder and zip it without a second compression, which would only cost time."""
     # Slicer's own writer refuses a folder that is not a full path.
     with TemporaryDirectory(dir=path.parent.resolve(), prefix=".scene.") as room:
