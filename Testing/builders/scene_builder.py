@@ -61,16 +61,16 @@ def write_scene_file(
     scene = application.GetMRMLScene()
     nodes = [add_volume(scene, volume, name) for name, volume in volumes.items()]
     for index, node in enumerate(nodes):
-        mrb._store_as(node, f"volume{index}.nrrd")
+        mrb.store_as(node, f"volume{index}.nrrd")
     if unit:
         _state_unit(nodes[-1], unit)
     if contents is not None:
         segmentation = add_segmentation(scene, contents, "Structures", nodes[0])
         mrb._ask_for_surfaces(segmentation)
-        mrb._store_as(segmentation, "structures.seg.nrrd")
+        mrb.store_as(segmentation, "structures.seg.nrrd")
     if patient:
         add_patient(scene, ScenePatient(name=patient), nodes)
-    mrb._save(scene, path)
+    mrb.save_scene(scene, path)
     return path
 
 
