@@ -42,12 +42,12 @@ def module_name(native: type) -> str:
 
 def flags_name(owner: type, native: type) -> str:
     """Name of the set type of a flag enumeration ('Alignment' of 'AlignmentFlag'), '' where it has none."""
-    meta = getattr(owner, "staticMetaObject", None)
-    for index in range(meta.enumeratorCount() if meta is not None else 0):
-        entry = meta.enumerator(index)
-        if entry.isFlag() and entry.enumName() == native.__name__ and entry.name() != native.__name__:
-            return entry.name()
-    if meta is None and issubclass(native, enum.Flag):
+    from .meta import table
+
+    known = table(owner)
+    if known is not None:
+        return next((entry.flags[native.__name__] for entry in known.lineage() if native.__name__ in entry.flags), "")
+    if issubclass(native, enum.Flag):
         return PLURALS.get(native.__name__, native.__name__ + "s")
     return ""
 

@@ -7,7 +7,8 @@ from .errors import StandInGap
 METHODS_OVER_PROPERTIES = {("QTimer", "singleShot")}
 """Names where PythonQt finds a static function before the property."""
 
-SHORTER_SIGNALS = {"finished(int,QProcess::ExitStatus)": None}
+SHORTER_SIGNALS = {"finished(int,QProcess::ExitStatus)": 1}
+"""Signals whose first form in Qt 5 has fewer arguments: what `.connect` passes on."""
 
 DROPPED_SIGNALS = {
     "QComboBox": ["currentIndexChanged(QString)", "activated(QString)", "highlighted(QString)"],
@@ -24,7 +25,13 @@ GAPS = {
 }
 """Attributes that the real one has and Qt 6 lacks."""
 
+
+def shown_arguments(method) -> int | None:
+    return SHORTER_SIGNALS.get(method.signature)
+
+
 EVERYWHERE = {"staticMetaObject", "exec_"}
+NEW_PROPERTIES: dict[str, set[str]] = {"QLayout": {"contentsMargins"}}
 HIDDEN: dict[str, set[str]] = {}
 
 
@@ -32,6 +39,11 @@ def is_hidden(native: type, name: str) -> bool:
     if name in EVERYWHERE:
         return True
     return any(name in HIDDEN.get(base.__name__, ()) for base in native.__mro__)
+
+
+def is_hidden_property(native: type, name: str) -> bool:
+    """Properties new in Qt 6 whose getter is an ordinary method in Qt 5."""
+    return any(name in NEW_PROPERTIES.get(base.__name__, ()) for base in native.__mro__)
 
 
 def refuse_dropped_signal(native: type, signature: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import weakref
+import itertools
 
 import shiboken6
 from PySide6 import QtCore
@@ -13,9 +13,10 @@ from .calls import call, converted
 from .convert import NoMatch, fit, wrap
 from .enums import as_int, enum_class, flags_name, is_native_enum
 from .errors import StandInGap
-from .natives import meta_of, qt_base
+from .meta import table
+from .natives import qt_base
 from .signals import BoundSignal
-from .signatures import Overload, cpp_name, cpp_type, overloads
+from .signatures import Overload, cpp_type, overloads
 
 
 def cpp_class(wrapper) -> str:
@@ -41,7 +42,7 @@ class PropertyMember:
         if wrapper is None:
             return None
         native = living(wrapper, f"read property '{self.name}' from")
-        found = meta_of(native).property(meta_of(native).indexOfProperty(self.name))
+        found = table(type(native)).property(self.name)
         value = found.read(native)
         if found.isEnumType():
             return _property_number(native, self.name, value)
@@ -49,7 +50,7 @@ class PropertyMember:
 
     def set(self, wrapper, value) -> None:
         native = living(wrapper, f"write property '{self.name}' on")
-        found = meta_of(native).property(meta_of(native).indexOfProperty(self.name))
+        found = table(type(native)).property(self.name)
         if not found.isWritable():
             raise AttributeError(f"Property '{self.name}' of {cpp_class(wrapper)} object is not writable")
         kind = cpp_type(found.typeName())
@@ -187,7 +188,7 @@ def add_members(cls: type, native: type) -> None:
             setattr(cls, name, _slot(name, native, member))
     for name, method in special.methods_of(cls, native).items():
         setattr(cls, name, _decorated(name, native, method))
-    add_properties(cls, native, 0)
+    add_properties(cls, native)
     add_operators(cls, native)
 
 
@@ -202,13 +203,17 @@ def _decorated(name: str, native: type, method) -> SlotMember:
     return SlotMember(name, native, method, forms, native.__name__ if special.is_static(method) else "")
 
 
-def add_properties(cls: type, native: type, start: int) -> None:
-    meta = getattr(native, "staticMetaObject", None)
-    for index in range(start, meta.propertyCount() if meta is not None else 0):
-        name = meta.property(index).name()
-        if not hidden.is_hidden(native, name) and (cls.__name__, name) not in hidden.METHODS_OVER_PROPERTIES:
-            setattr(cls, name, PropertyMember(name))
-    if meta is not None:
+def add_properties(cls: type, native: type, until: type | None = None) -> None:
+    """The properties of a class, down to (without) the class `until`."""
+    known, last = table(native), table(until) if until is not None else None
+    for entry in known.lineage() if known is not None else ():
+        if entry is last:
+            break
+        for name in entry.properties:
+            hides = hidden.is_hidden(native, name) or hidden.is_hidden_property(native, name)
+            if not hides and (cls.__name__, name) not in hidden.METHODS_OVER_PROPERTIES:
+                setattr(cls, name, PropertyMember(name))
+    if known is not None:
         cls.name = PropertyMember("objectName")
 
 
@@ -220,7 +225,7 @@ def add_enum(cls: type, owner: type, native_enum: type) -> None:
     typed = shown
     if flags:
         setattr(cls, flags, enum_class(native_enum, flags))
-        typed = enum_class(native_enum, flags) if getattr(owner, "staticMetaObject", None) is not None else shown
+        typed = enum_class(native_enum, flags) if table(owner) is not None else shown
     for key, value in native_enum.__members__.items():
         if key.isidentifier() and not hasattr(cls, key):
             setattr(cls, key, typed(as_int(value)))
@@ -254,22 +259,21 @@ def copy_members(cls: type, base: type) -> None:
 
 def add_light_members(cls: type, native: type) -> None:
     """What a class written in Python declares in its meta object, beyond its Qt base class."""
-    base, meta = qt_base(native).staticMetaObject, native.staticMetaObject
+    base = qt_base(native)
     slots: dict[str, list] = {}
-    for index in range(base.methodCount(), meta.methodCount()):
-        method = meta.method(index)
-        name = bytes(method.name().data()).decode()
-        if method.methodType() == QtCore.QMetaMethod.MethodType.Signal:
-            setattr(cls, name, SignalMember(name))
-        elif method.access() == QtCore.QMetaMethod.Access.Public:
-            slots.setdefault(name, []).append(_light_form(method, name, native))
+    for entry in itertools.takewhile(lambda entry: entry is not table(base), table(native).lineage()):
+        for method in entry.methods:
+            if method.is_signal:
+                setattr(cls, method.name, SignalMember(method.name))
+            elif method.is_public:
+                slots.setdefault(method.name, []).append(_light_form(method, native))
     for name, forms in slots.items():
         setattr(cls, name, SlotMember(name, native, getattr(native, name), lambda forms=tuple(forms): forms))
-    for kind in native.__mro__:
-        for member in list(vars(kind).values()) if kind.__module__[:8] != "PySide6." else []:
+    for kind in native.__mro__[: native.__mro__.index(base)]:
+        for member in vars(kind).values():
             if is_native_enum(member):
                 _add_light_enum(cls, member)
-    add_properties(cls, native, base.propertyCount())
+    add_properties(cls, native, until=base)
 
 
 def _add_light_enum(cls: type, native_enum: type) -> None:
@@ -278,11 +282,13 @@ def _add_light_enum(cls: type, native_enum: type) -> None:
         setattr(cls, key, enum_class(native_enum)(as_int(value)))
 
 
-def _light_form(method, name: str, native: type) -> Overload:
-    """The meta object knows the types; the names of parameters are those of the function in Python."""
-    kinds = [cpp_type(bytes(kind.data()).decode()) for kind in method.parameterTypes()]
-    names = list(inspect.signature(getattr(native, name)).parameters)[1:]
-    return Overload(name, tuple(zip(kinds, names)), cpp_type(method.typeName()))
+def _light_form(method, native: type) -> Overload:
+    names = method.names
+    code = getattr(getattr(native, method.name), "__code__", None)
+    if not any(names) and code is not None:
+        names = code.co_varnames[1 : 1 + len(method.types)]
+    kinds = [cpp_type(kind) for kind in method.types]
+    return Overload(method.name, tuple(zip(kinds, names, strict=False)), cpp_type(method.result))
 
 
 # --- attributes of instances
@@ -325,6 +331,3 @@ def set_attribute(wrapper, name: str, value) -> None:
         raise AttributeError(
             f"'{name}' does not exist on {cpp_class(wrapper)} and creating new attributes on C++ objects is not allowed"
         )
-
-
-__all__ = ["cpp_name", "weakref"]

@@ -42,15 +42,6 @@ def is_pyside(kind: type) -> bool:
     return kind.__module__.startswith("PySide6.") or kind.__module__.startswith("Shiboken")
 
 
-def meta_of(native):
-    """The meta object of a QObject.
-
-    Never instance.metaObject(): PySide6 drops that for the whole class once C++ deletes the one instance (a child with
-    its parent).
-    """
-    return type(native).staticMetaObject
-
-
 def qt_base(kind: type) -> type:
     """The nearest of Qt's own classes above a class."""
     return next(base for base in kind.__mro__ if is_pyside(base))

@@ -7,17 +7,12 @@ from PySide6 import QtCore
 
 from . import hidden
 from .convert import fit, unwrap, wrap
-from .errors import StandInGap, report
-from .natives import meta_of
+from .errors import report
+from .meta import Method, table, text_of
 from .signatures import cpp_type
 from .subclassing import call_trimmed
 
 CONNECTIONS = "_standin_connections"
-SIGNAL = QtCore.QMetaMethod.MethodType.Signal
-
-
-def text_of(array) -> str:
-    return bytes(array.data()).decode()
 
 
 class BoundSignal:
@@ -27,29 +22,29 @@ class BoundSignal:
         self.wrapper, self.name = wrapper, name
 
     def connect(self, *target) -> bool:
-        return connect(self.wrapper, self._signature(), *target)
+        return connect(self.wrapper, self._first().signature, *target, count=hidden.shown_arguments(self._first()))
 
     def disconnect(self, *target) -> bool:
-        return disconnect(self.wrapper, self._signature(), *target)
+        return disconnect(self.wrapper, self._first().signature, *target)
 
     def emit(self, *arguments):
         self(*arguments)
 
     def __call__(self, *arguments):
-        native = self.wrapper._native
-        method = _method(native, self._signature())
-        kinds = [cpp_type(text_of(kind)) for kind in method.parameterTypes()]
-        if len(arguments) < len(kinds) and _has_form(native, self.name, len(arguments)):
+        method, native = self._first(), _living(self.wrapper, self.name)
+        kinds = [cpp_type(kind) for kind in method.types]
+        forms = [len(other.types) for other in table(type(native)).signals() if other.name == self.name]
+        if len(arguments) < len(kinds) and len(arguments) in forms:
             arguments = (*arguments, *(kind() for kind in kinds[len(arguments) :]))
         if len(arguments) != len(kinds):
-            raise ValueError(
-                f"Called {text_of(method.methodSignature())} -> void with wrong number of arguments: {arguments!r}"
-            )
-        values = [fit(kind, value)[1] for kind, value in zip(kinds, arguments)]
+            raise ValueError(f"Called {method.signature} -> void with wrong number of arguments: {arguments!r}")
+        values = [fit(kind, value)[1] for kind, value in zip(kinds, arguments, strict=True)]
         _native_signal(native, method).emit(*values)
 
-    def _signature(self) -> str:
-        return first_signature(self.wrapper._native, self.name)
+    def _first(self) -> Method:
+        """The form that is declared first."""
+        signals = table(type(_living(self.wrapper, self.name))).signals()
+        return next(method for method in signals if method.name == self.name)
 
     def __eq__(self, other):
         return isinstance(other, BoundSignal) and (self.name, self.wrapper) == (other.name, other.wrapper)
@@ -64,38 +59,10 @@ class BoundSignal:
 BoundSignal.__name__ = "QtCore.Signal"
 
 
-def _signal_methods(native):
-    """All signals of an object, those of the most derived class first, each class in the order of its header."""
-    meta = meta_of(native)
-    while meta is not None:
-        for index in range(meta.methodOffset(), meta.methodCount()):
-            method = meta.method(index)
-            if method.methodType() == SIGNAL:
-                yield method
-        meta = meta.superClass()
-
-
-def first_signature(native, name: str) -> str:
-    """The form of a signal that is declared first."""
-    for method in _signal_methods(native):
-        if text_of(method.name()) == name:
-            return text_of(method.methodSignature())
-    raise AttributeError(name)
-
-
-def _has_form(native, name: str, count: int) -> bool:
-    found = [method for method in _signal_methods(native) if text_of(method.name()) == name]
-    return any(method.parameterCount() == count for method in found)
-
-
-def _method(native, signature: str):
-    return meta_of(native).method(meta_of(native).indexOfSignal(signature))
-
-
-def _native_signal(native, method):
-    signal = getattr(native, text_of(method.name()))
+def _native_signal(native, method: Method):
+    signal = getattr(native, method.name)
     try:
-        return signal[text_of(method.methodSignature()).partition("(")[2][:-1]]
+        return signal[method.signature.partition("(")[2][:-1]]
     except (IndexError, KeyError):
         return signal
 
@@ -103,20 +70,24 @@ def _native_signal(native, method):
 def native_signature(native, signature: str) -> str | None:
     """The meta object's form of what a caller wrote; None when there is no such signal."""
     signature = text_of(QtCore.QMetaObject.normalizedSignature(signature.lstrip("2")))
-    if meta_of(native).indexOfSignal(signature) >= 0:
+    signals = table(type(native)).signals()
+    if any(method.signature == signature for method in signals):
         return signature
-    for kind in type(native).__mro__:
-        name = vars(kind).get("CPP_SIGNATURES", {}).get(signature)
+    name = cpp_name(type(native), signature)
+    if name is None:
+        hidden.refuse_dropped_signal(type(native), signature)
+        return None
+    found = [method.signature for method in signals if method.name == name]
+    return next((form for form in found if "PyObject" in form), found[0])
+
+
+def cpp_name(kind: type, signature: str) -> str | None:
+    """Attribute behind a C++ signature that Qt's meta object does not know (VTK pointers), or None."""
+    for base in kind.__mro__:
+        name = vars(base).get("CPP_SIGNATURES", {}).get(signature)
         if name:
-            return _object_form(native, name)
-    hidden.refuse_dropped_signal(type(native), signature)
+            return name
     return None
-
-
-def _object_form(native, name: str) -> str:
-    """The form of a Python signal that carries an object (a VTK node), else the first."""
-    found = [text_of(method.methodSignature()) for method in _signal_methods(native) if text_of(method.name()) == name]
-    return next((signature for signature in found if "PyObject" in signature), found[0])
 
 
 def _living(wrapper, name: str):
@@ -125,49 +96,39 @@ def _living(wrapper, name: str):
     return wrapper._native
 
 
-def connect(wrapper, signature, *target) -> bool:
+def connect(wrapper, signature, *target, count: int | None = None) -> bool:
     """connect(signal, callable) or connect(signal, receiver, slot); False when there is no such signal."""
     native = _living(wrapper, "connect")
     found = native_signature(native, str(signature))
     if found is None:
         return False
     if len(target) >= 2:
-        return _connect_slot(native, found, target[0], str(target[1]))
-    receiver = _Receiver(target[0], hidden.SHORTER_SIGNALS.get(found))
-    delivered = receiver.deliver()
+        return _connect_slot(wrapper, found, target[0], str(target[1]))
+    delivered = _delivery(target[0], count)
     QtCore.QObject.connect(native, QtCore.SIGNAL(found), delivered)
-    native.__dict__.setdefault(CONNECTIONS, []).append((found, receiver.function, delivered))
+    native.__dict__.setdefault(CONNECTIONS, []).append((found, target[0], delivered))
     return True
 
 
-class _Receiver:
-    """What is called when a signal comes."""
+def _delivery(function, count: int | None):
+    """What Qt calls when the signal comes: it keeps `function` alive until the sender goes."""
 
-    def __init__(self, function, count: int | None):
-        self.function, self.count = function, count
+    def delivered(*arguments):
+        try:
+            call_trimmed(function, [wrap(value) for value in arguments[:count]])
+        except BaseException as error:
+            report(error)
 
-    def deliver(self):
-        function, count = self.function, self.count
-
-        def delivered(*arguments):
-            try:
-                call_trimmed(function, [wrap(value) for value in arguments[:count]])
-            except BaseException as error:
-                report(error)
-
-        return delivered
+    return delivered
 
 
-def _connect_slot(native, signature: str, receiver, slot: str) -> bool:
-    target = unwrap(receiver)
+def _connect_slot(wrapper, signature: str, receiver, slot: str) -> bool:
+    native, target = wrapper._native, unwrap(receiver)
     slot = text_of(QtCore.QMetaObject.normalizedSignature(slot.lstrip("1")))
-    if meta_of(target).indexOfMethod(slot) >= 0:
+    if table(type(target)).has_method(slot):
         return bool(QtCore.QObject.connect(native, QtCore.SIGNAL(signature), target, QtCore.SLOT(slot)))
-    for kind in type(target).__mro__:
-        name = vars(kind).get("CPP_SIGNATURES", {}).get(slot)
-        if name:
-            return connect(wrap(native), signature, getattr(wrap(target), name))
-    return False
+    name = cpp_name(type(target), slot)
+    return name is not None and connect(wrapper, signature, getattr(receiver, name))
 
 
 def disconnect(wrapper, signature, *target) -> bool:
@@ -185,6 +146,3 @@ def disconnect(wrapper, signature, *target) -> bool:
         QtCore.QObject.disconnect(native, QtCore.SIGNAL(found), delivered)
     native.__dict__[CONNECTIONS] = kept
     return bool(gone)
-
-
-__all__ = ["BoundSignal", "StandInGap", "connect", "disconnect"]

@@ -10,6 +10,7 @@ from functools import cache
 from shibokensupport.signature import get_signature
 
 from .enums import flags_name, is_native_enum
+from .meta import table
 from .natives import native_class
 
 CPP_NAMES = {int: "int", float: "double", str: "QString", bool: "bool", None: "void", type(None): "void"}
@@ -109,18 +110,16 @@ def _form(name, parameters, back, is_static, slot_names) -> Overload:
     pairs = [(p.annotation, p.name) for p in parameters]
     names = slot_names.get(len(pairs))
     if names is not None:
-        pairs = [(kind, given) for (kind, _), given in zip(pairs, names)]
+        pairs = [(kind, given) for (kind, _), given in zip(pairs, names, strict=True)]
     return Overload(name, tuple(pairs), back, is_static)
 
 
-def _slot_names(owner: type, name: str) -> dict[int, list[str]]:
+def _slot_names(owner: type, name: str) -> dict[int, tuple[str, ...]]:
     """Parameter names that the meta object knows, by their number: PythonQt shows slots with these."""
-    meta = getattr(owner, "staticMetaObject", None)
-    found: dict[int, list[str]] = {}
-    for index in range(meta.methodCount() if meta is not None else 0):
-        method = meta.method(index)
-        if bytes(method.name().data()).decode() == name:
-            found.setdefault(
-                method.parameterCount(), [bytes(entry.data()).decode() for entry in method.parameterNames()]
-            )
+    known = table(owner)
+    found: dict[int, tuple[str, ...]] = {}
+    for entry in known.lineage() if known is not None else ():
+        for method in entry.methods:
+            if method.name == name:
+                found.setdefault(len(method.types), method.names)
     return found

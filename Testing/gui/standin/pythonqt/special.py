@@ -6,14 +6,14 @@ from PySide6 import QtCore, QtWidgets
 
 from .convert import fit, unwrap, wrap
 from .errors import report
-from .natives import meta_of
+from .meta import table
 from .subclassing import call_trimmed
 
 # --- every QObject
 
 
 def _class_name(wrapper):
-    return meta_of(wrapper._native).className()
+    return table(type(wrapper._native)).class_name
 
 
 def _delete(wrapper):
@@ -62,9 +62,7 @@ def _find_children(wrapper, kind, name=""):
 
 def _set_property(wrapper, name, value):
     native = wrapper._native
-    meta = meta_of(native)
-    index = meta.indexOfProperty(str(name))
-    if index >= 0:
+    if table(type(native)).property(str(name)) is not None:
         from .members import PropertyMember
 
         PropertyMember(str(name)).set(wrapper, value)
@@ -79,6 +77,7 @@ def _translate(wrapper, text, *_):
 
 QOBJECT = {
     "className": _class_name,
+    "metaObject": lambda wrapper: wrap(table(type(wrapper._native)).meta),
     "delete": _delete,
     "connect": _connect,
     "disconnect": _disconnect,
