@@ -154,6 +154,8 @@ async def _until_ready(server: Any, running: asyncio.Future[Any], port: int) -> 
 
 
 async def _stop(server: Any, running: asyncio.Future[Any]) -> None:
+    # Pictures that were on their way to a browser now fail, each in a task of its own: nobody is to hear of it.
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     with suppress(Exception):  # a browser that does not hang up, or a server that never started
         await asyncio.wait_for(server.stop(), _GOODBYE_SECONDS)
     running.cancel()
