@@ -1,10 +1,11 @@
-"""Whose CT it is, as plain texts for those who see no tags: scene, report, provenance."""
+"""Whose CT or dose it is, as plain texts for those who see no tags: scene, report, provenance."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .ct import CtReference
+from .rtdose import RtDose
 from .values import text
 
 __all__ = ["patient_texts", "series_facts", "series_uids"]
@@ -17,13 +18,13 @@ _UIDS = {
 }
 
 
-def patient_texts(reference: CtReference) -> dict[str, str]:
-    """`name`, `id`, `study` and `series` (descriptions); "" where the CT does not say."""
+def patient_texts(reference: CtReference | RtDose) -> dict[str, str]:
+    """`name`, `id`, `study` and `series` (descriptions); "" where the files do not say."""
     return {key: text(reference.header, keyword) for key, keyword in _PATIENT.items()}
 
 
-def series_uids(reference: CtReference) -> dict[str, str]:
-    """UIDs of study, series and frame of reference; "" where the CT does not say."""
+def series_uids(reference: CtReference | RtDose) -> dict[str, str]:
+    """UIDs of study, series and frame of reference; "" where the files do not say."""
     return {key: text(reference.header, keyword) for key, keyword in _UIDS.items()}
 
 

@@ -65,6 +65,8 @@ def new_scene() -> Any:
     # The library calls itself "slicer-core 4.0.0", a foreign program to Slicer; what it writes is the form of Slicer 5.
     scene.SetVersion("Slicer 5.0.0 0")
     application.SetMRMLScene(scene)
+    # Slicer's module Colors brings this class into its scenes; without it a scene loses its colour legends here.
+    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
     # The plain colour logic: Slicer's own also wants colour files of an installed Slicer and complains without them.
     colors = slicer.vtkMRMLColorLogic()
     application.SetModuleLogic("Colors", colors)

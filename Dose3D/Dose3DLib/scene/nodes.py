@@ -16,7 +16,15 @@ from ..geometry.layers import Layer, pack_layers
 from ..geometry.structure import Structure, StructureSet
 from .frame import orthogonal_frame
 
-__all__ = ["SOFT_TISSUE_WINDOW_HU", "ScenePatient", "add_patient", "add_segmentation", "add_volume", "show_volume"]
+__all__ = [
+    "SOFT_TISSUE_WINDOW_HU",
+    "ScenePatient",
+    "add_patient",
+    "add_segmentation",
+    "add_volume",
+    "scalar_volume",
+    "show_volume",
+]
 
 SOFT_TISSUE_WINDOW_HU = (400.0, 40.0)
 """Width and centre of the window that a CT is shown with."""
@@ -35,7 +43,14 @@ class ScenePatient:
 
 
 def add_volume(scene: Any, volume: Volume, name: str) -> Any:
-    """Add a CT as vtkMRMLScalarVolumeNode: Hounsfield units, soft-tissue window, grey.
+    """Add a CT as vtkMRMLScalarVolumeNode: Hounsfield units, soft-tissue window, grey; placed as by `scalar_volume`."""
+    node = scalar_volume(scene, volume, name)
+    _window(node)
+    return node
+
+
+def scalar_volume(scene: Any, volume: Volume, name: str) -> Any:
+    """Add an image as vtkMRMLScalarVolumeNode without a look of its own.
 
     A sheared stack becomes an orthogonal volume under a linear transform of its own (see `frame`).
     """
@@ -43,7 +58,6 @@ def add_volume(scene: Any, volume: Volume, name: str) -> Any:
     ijk_to_ras, transform = orthogonal_frame(volume.grid)
     node.SetIJKToRASMatrix(_matrix(ijk_to_ras))
     node.SetAndObserveImageData(_image(volume.array))
-    _window(node)
     if transform is not None:
         node.SetAndObserveTransformNodeID(_shear_node(scene, transform, name).GetID())
     return node

@@ -1,0 +1,1 @@
+"""Dose distributions: levels, statistics, differences, colours. Gy, on the dose's own grid."""

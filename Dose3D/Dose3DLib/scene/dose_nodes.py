@@ -1,0 +1,231 @@
+"""Doses as MRML nodes in a given scene: colours in Gy, isodose surfaces that also show as lines in the slices.
+
+Inside Slicer and outside alike; nothing here needs a module of Slicer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..geometry.grid import Volume
+from .nodes import scalar_volume
+
+__all__ = ["DoseLook", "Isodose", "add_dose", "add_isodoses", "add_difference", "style_difference", "style_dose"]
+
+_COLORS = 256
+_LINE_WIDTH = 2
+_OPACITY_3D = (0.12, 0.55)
+"""Of the lowest and the highest isodose surface: the inner ones must be seen through the outer."""
+
+_GRAY = "CodeValue:Gy|CodingSchemeDesignator:UCUM|CodeMeaning:gray"
+_ABSORBED_DOSE = "CodeValue:128513|CodingSchemeDesignator:DCM|CodeMeaning:Absorbed Dose"
+_SLICERRT_DOSE = "DicomRtImport.DoseVolume"
+"""Attribute by which SlicerRT's modules know a dose volume, so that its tools offer ours."""
+
+
+@dataclass(frozen=True)
+class Isodose:
+    """One surface: dose, its name in lists, RGB 0..255."""
+
+    dose: float
+    label: str
+    color: tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class DoseLook:
+    """How a volume of doses is shown.
+
+    Parameters
+    ----------
+    table:
+        RGB 0..255 of equal steps from `low` to `high`, shape (n, 3).
+    low, high:
+        doses of the first and the last colour.
+    threshold:
+        nothing is shown below; None shows all that are numbers.
+    units, title:
+        of the colour legend.
+    """
+
+    table: np.ndarray
+    low: float
+    high: float
+    threshold: float | None
+    units: str = "Gy"
+    title: str = "Dose"
+
+
+def add_dose(scene: Any, volume: Volume, name: str, look: DoseLook) -> Any:
+    """Add a dose as vtkMRMLScalarVolumeNode with its colours and legend; a sheared grid as in `nodes.add_volume`."""
+    node = scalar_volume(scene, volume, name)
+    style_dose(scene, node, look)
+    return node
+
+
+def add_difference(scene: Any, volume: Volume, name: str, look: DoseLook) -> Any:
+    """Add a difference of doses like a dose; voxels that are NaN are not shown."""
+    node = scalar_volume(scene, volume, name)
+    style_difference(scene, node, look)
+    return node
+
+
+def style_dose(scene: Any, node: Any, look: DoseLook) -> None:
+    """Give a volume of doses its units, colours and legend."""
+    import slicer
+
+    if look.units == "Gy":
+        for code, setter in ((_GRAY, node.SetVoxelValueUnits), (_ABSORBED_DOSE, node.SetVoxelValueQuantity)):
+            entry = slicer.vtkCodedEntry()
+            entry.SetFromString(code)
+            setter(entry)
+        node.SetAttribute("DicomRtImport.DoseUnitName", look.units)
+    node.SetAttribute(_SLICERRT_DOSE, "1")
+    _style(scene, node, look)
+
+
+def style_difference(scene: Any, node: Any, look: DoseLook) -> None:
+    """Give a volume of differences its colours and legend."""
+    _style(scene, node, look)
+
+
+def add_isodoses(scene: Any, array: np.ndarray, isodoses: Sequence[Isodose], dose_node: Any) -> list[Any]:
+    """Add each isodose as vtkMRMLModelNode: a surface in 3-D, a line in the slices; none for a dose without surface.
+
+    Parameters
+    ----------
+    array:
+        the doses [k, j, i] of `dose_node`.
+    dose_node:
+        the volume node; the surfaces follow the transform that it is under.
+
+    Returns
+    -------
+    the nodes, in the order of the isodoses.
+    """
+    nodes = []
+    image, to_ras = _plain_image(array), _ijk_to_ras(dose_node)
+    for number, isodose in enumerate(isodoses):
+        surface = _surface(image, isodose.dose, to_ras)
+        if surface.GetNumberOfPoints() == 0:
+            continue
+        node = scene.AddNewNodeByClass("vtkMRMLModelNode", f"Isodose {isodose.label}")
+        node.SetAndObservePolyData(surface)
+        node.SetAndObserveTransformNodeID(dose_node.GetTransformNodeID())
+        node.CreateDefaultDisplayNodes()
+        share = number / max(1, len(isodoses) - 1)
+        _show_surface(node.GetDisplayNode(), isodose.color, _OPACITY_3D[0] + share * (_OPACITY_3D[1] - _OPACITY_3D[0]))
+        nodes.append(node)
+    return nodes
+
+
+def _show_surface(display: Any, color: tuple[int, int, int], opacity: float) -> None:
+    display.SetColor(*[c / 255 for c in color])
+    display.SetOpacity(opacity)
+    display.SetVisibility2D(True)
+    display.SetSliceIntersectionThickness(_LINE_WIDTH)
+    display.SetSliceIntersectionOpacity(1.0)
+    display.SetBackfaceCulling(False)
+
+
+def _ijk_to_ras(node: Any) -> np.ndarray:
+    """In the node's own frame: its transform, a tilted gantry's shear included, is above the surfaces as well."""
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
+
+
+def _plain_image(array: np.ndarray) -> Any:
+    """The doses in index coordinates, float32."""
+    import vtk
+    from vtk.util.numpy_support import numpy_to_vtk
+
+    image = vtk.vtkImageData()
+    image.SetDimensions(*array.shape[::-1])
+    scalars = numpy_to_vtk(np.ascontiguousarray(array, np.float32).reshape(-1), deep=True)
+    scalars.SetName("dose")
+    image.GetPointData().SetScalars(scalars)
+    return image
+
+
+def _surface(image: Any, dose: float, to_ras: np.ndarray) -> Any:
+    """The isosurface in RAS millimetres, normals pointing outwards whichever way the grid's axes run."""
+    import vtk
+
+    edges = vtk.vtkFlyingEdges3D()
+    edges.SetInputData(image)
+    edges.SetValue(0, dose)
+    edges.ComputeNormalsOff()
+    edges.ComputeGradientsOff()
+    edges.ComputeScalarsOff()
+    transform = vtk.vtkTransform()
+    transform.SetMatrix([float(x) for x in to_ras.ravel()])
+    moved = vtk.vtkTransformPolyDataFilter()
+    moved.SetTransform(transform)
+    moved.SetInputConnection(edges.GetOutputPort())
+    normals = vtk.vtkPolyDataNormals()
+    normals.SetInputConnection(moved.GetOutputPort())
+    normals.SplittingOff()
+    normals.ConsistencyOff()
+    normals.SetFlipNormals(bool(np.linalg.det(to_ras[:3, :3]) < 0))
+    normals.Update()
+    return normals.GetOutput()
+
+
+def _style(scene: Any, node: Any, look: DoseLook) -> None:
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetAndObserveColorNodeID(_color_node(scene, node, look).GetID())
+    display.SetAutoWindowLevel(0)
+    display.SetWindowLevelMinMax(look.low, look.high)
+    display.SetInterpolate(1)
+    display.AutoThresholdOff()
+    # Values that are not numbers fail the comparison as well, so an open threshold hides them.
+    low = -3e38 if look.threshold is None else look.threshold
+    display.SetThreshold(low, 3e38)
+    display.ApplyThresholdOn()
+    _add_legend(scene, node, look)
+
+
+def _color_node(scene: Any, node: Any, look: DoseLook) -> Any:
+    """The node's own colour table, made once and changed afterwards."""
+    name = f"{node.GetName()} colors"
+    found = node.GetNodeReference("dose3dColors")
+    table = found or scene.AddNewNodeByClass("vtkMRMLColorTableNode", name)
+    table.SetTypeToUser()
+    table.SetHideFromEditors(0)
+    table.SetNumberOfColors(_COLORS)
+    places = np.rint(np.linspace(0, len(look.table) - 1, _COLORS)).astype(int)
+    for index, (red, green, blue) in enumerate(look.table[places] / 255.0):
+        value = look.low + (look.high - look.low) * index / (_COLORS - 1)
+        table.SetColor(index, f"{value:.3g} {look.units}", red, green, blue, 1.0)
+    table.SetNamesInitialised(1)
+    table.GetLookupTable().SetTableRange(0, _COLORS - 1)
+    node.SetNodeReferenceID("dose3dColors", table.GetID())
+    return table
+
+
+def _add_legend(scene: Any, node: Any, look: DoseLook) -> None:
+    """A colour legend that shows with the volume; an instance, since a bare scene does not know the class by name."""
+    import slicer
+
+    legend = next((d for d in _displays(node) if d.IsA("vtkMRMLColorLegendDisplayNode")), None)
+    if legend is None:
+        legend = scene.AddNode(slicer.vtkMRMLColorLegendDisplayNode())
+        legend.SetAndObservePrimaryDisplayNode(node.GetDisplayNode())
+        node.AddAndObserveDisplayNodeID(legend.GetID())
+    legend.SetTitleText(f"{look.title} ({look.units})")
+    legend.SetLabelFormat("%.3g")
+    legend.SetMaxNumberOfColors(_COLORS)
+    legend.SetNumberOfLabels(6)
+    legend.SetVisibility(True)
+
+
+def _displays(node: Any) -> list[Any]:
+    return [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
