@@ -1,13 +1,16 @@
-"""The child process of `picture`: reads a job, draws with VTK off screen, writes a PNG. Exit code 0 means drawn."""
+"""The child process of `picture`: reads a job, draws off screen, writes a PNG. Exit code 0 means drawn."""
 
 from __future__ import annotations
 
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from .picture_view import view_window
 
 __all__ = ["main"]
 
@@ -20,13 +23,26 @@ _HULL_COLOR = (0.62, 0.68, 0.75)
 
 
 def main(job_file: str) -> int:
-    """Draw the job; 0, or 1 when nothing could be drawn."""
-    from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow
+    """Draw the job, in Slicer's own view where trame-slicer is installed; 1 when nothing could be drawn."""
+    import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  the drawing back end registers itself
 
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
+    actors = [_actor(part, np.array(job["matrix"])) for part in job["parts"]]
+    if find_spec("trame_slicer") is not None:
+        try:
+            return _save(
+                view_window(job, actors, lambda renderer: _aim(renderer, *_frame(job["parts"], actors))), job["png"]
+            )
+        except Exception as error:  # versions that do not fit together: the plain picture shows the same
+            sys.stderr.write(f"Slicer's view: {error}\n")
+    return _save(_plain_window(job, actors), job["png"])
+
+
+def _plain_window(job: dict[str, Any], actors: list[Any]) -> Any:
+    from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow
+
     renderer = vtkRenderer()
     renderer.SetBackground(1.0, 1.0, 1.0)
-    actors = [_actor(part, np.array(job["matrix"])) for part in job["parts"]]
     for actor in actors:
         renderer.AddActor(actor)
     _light(renderer)
@@ -37,7 +53,7 @@ def main(job_file: str) -> int:
     window.SetSize(job["pixels"], max(1, round(job["pixels"] * shape)))
     window.AddRenderer(renderer)
     window.Render()
-    return _save(window, job["png"])
+    return window
 
 
 def _actor(part: dict[str, Any], matrix: np.ndarray) -> Any:
@@ -181,6 +197,4 @@ def _save(window: Any, png: str) -> int:
 
 
 if __name__ == "__main__":
-    import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  the drawing back end registers itself
-
     sys.exit(main(sys.argv[1]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -53,6 +55,51 @@ def test_picture_is_seen_from_the_front_with_left_on_the_right(tmp_path):
     assert left[0] > right[0]  # lower in the patient is lower in the picture
     assert (pixels > 250).all(axis=-1).mean() > 0.05  # white paper around
     assert "translucent" in result.note
+
+
+def _draw_in_child(folder, code, *paths):
+    """Run `code`, then the child's main, with these folders first on Python's path; how it ended, and its PNG."""
+    job = picture._write_job(list(_two_balls()), folder, folder / "view.png", 300)
+    program = f"from Dose3DLib.scene import picture_child as child\n{code}\nraise SystemExit(child.main({str(job)!r}))"
+    path = os.pathsep.join([*map(str, paths), picture.library_path()])
+    environment = {"VTK_DEFAULT_OPENGL_WINDOW": "vtkEGLRenderWindow", **os.environ, "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+    return done, folder / "view.png"
+
+
+def _same_places(one, other):
+    """Both pictures show the balls within two pixels of the same places."""
+    image = pytest.importorskip("PIL.Image", reason="needs pillow")
+    a, b = (np.asarray(image.open(path).convert("RGB")) for path in (one, other))
+    return all(np.abs(_center(a, c) - _center(b, c)).max() < 2 for c in (RED, GREEN))
+
+
+def test_slicers_own_view_draws_where_it_is_installed_and_shows_the_same(tmp_path):
+    pytest.importorskip("trame_slicer", reason='needs trame-slicer (pip install "dose3d[view]")')
+    for name in ("view", "plain"):
+        (tmp_path / name).mkdir()
+    plain, plain_png = _draw_in_child(tmp_path / "plain", "child.find_spec = lambda name: None")
+    if plain.returncode != 0:
+        pytest.skip(f"this machine draws no 3-D picture: {plain.stderr[-200:]}")
+    by_view, view_png = _draw_in_child(tmp_path / "view", "child._plain_window = None")
+    assert by_view.returncode == 0, by_view.stderr
+    assert by_view.stderr == ""
+    assert _same_places(plain_png, view_png)
+    pixels = np.asarray(pytest.importorskip("PIL.Image").open(view_png).convert("RGB"))
+    assert (pixels > 250).all(axis=-1).mean() > 0.05  # white paper around
+    assert ((pixels < 250) & (pixels > 180)).all(axis=-1).mean() > 0.05  # the hull, which opaque views may not lose
+
+
+def test_a_view_that_fails_leaves_the_plain_picture(tmp_path):
+    broken = tmp_path / "packages" / "trame_slicer"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise RuntimeError('another version')")
+    done, png = _draw_in_child(tmp_path, "", tmp_path / "packages")
+    if done.returncode != 0 and "another version" not in done.stderr:
+        pytest.skip(f"this machine draws no 3-D picture: {done.stderr[-200:]}")
+    assert done.returncode == 0, done.stderr
+    assert "another version" in done.stderr
+    assert png.stat().st_size > 1000
 
 
 def test_no_structures_is_a_reason(tmp_path):
