@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import types
 from pathlib import Path
 
@@ -108,16 +109,17 @@ class Bed:
         from PySide6.QtWidgets import QApplication
 
         self.application = QApplication.instance() or QApplication(["probes"])
-        self.application.setOrganizationName("probes")
-        self.application.setApplicationName("probes")
+        self.application.setOrganizationName("probe")
+        self.application.setApplicationName("probe")
         from standin.pythonqt import qt_module, register_qt_name
         from standin.widgets import ctk_module, loader_class
 
         register_qt_name("QUiLoader", loader_class())
         self.qt, self.ctk = qt_module(), ctk_module()
         sys.modules["qt"], sys.modules["ctk"] = self.qt, self.ctk
-        self.python_qt = types.SimpleNamespace(QtCore=self.qt, QtGui=self.qt)
-        sys.modules["PythonQt"] = self.python_qt
+        from standin.pythonqt import python_qt_module
+
+        self.python_qt = python_qt_module()
         self._prepare_main()
 
     def _prepare_main(self) -> None:
@@ -139,12 +141,11 @@ class Bed:
             slicer.modules = types.SimpleNamespace()
 
     def spin(self, milliseconds: int = 20) -> None:
-        """Let events be handled for a while."""
-        from PySide6.QtCore import QEventLoop, QTimer
-
-        loop = QEventLoop()
-        QTimer.singleShot(milliseconds, loop.quit)
-        loop.exec()
+        """Handle events for a while, without a loop of its own (which would also delete what waits for deletion)."""
+        end = time.monotonic() + milliseconds / 1000
+        while time.monotonic() < end:
+            self.application.processEvents()
+            time.sleep(0.001)
 
     def answer(self, probe: dict) -> str:
         if "mrml" in probe["bed"]:

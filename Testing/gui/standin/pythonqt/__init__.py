@@ -3,7 +3,7 @@
 from .classes import PythonQtInstanceWrapper, light_class
 from .convert import unwrap, wrap
 from .errors import StandInGap, error_flag
-from .module import qt_module, register_qt_name
+from .module import python_qt_module, qt_module, register_qt_name
 from .special import BoolResult
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "StandInGap",
     "error_flag",
     "light_class",
+    "python_qt_module",
     "qt_module",
     "register_qt_name",
     "unwrap",

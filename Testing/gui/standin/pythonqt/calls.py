@@ -13,7 +13,7 @@ def choose(forms, arguments) -> list | None:
         if len(form.parameters) != len(arguments):
             continue
         try:
-            pairs = [fit(kind, value) for (kind, _), value in zip(form.parameters, arguments)]
+            pairs = [fit(kind, value) for (kind, _), value in zip(form.parameters, arguments, strict=True)]
         except NoMatch:
             continue
         score = min((score for score, _ in pairs), default=5)
@@ -47,4 +47,10 @@ def _refusal(forms, arguments: tuple) -> str:
 
 def call(function, name: str, forms, arguments: tuple, keywords: dict):
     """Call a function of PySide6 with converted arguments; the result as Python sees it in the desktop."""
-    return wrap(function(*converted(name, forms, arguments, keywords)))
+    values = converted(name, forms, arguments, keywords)
+    try:
+        return wrap(function(*values))
+    except (RuntimeError, TypeError) as error:
+        if getattr(function, "func", function).__class__.__name__ == "function":
+            raise  # a slot written in Python says what it has to say
+        raise StandInGap(f"PySide6 refuses {name}{tuple(arguments)!r}: {error}") from error

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import weakref
-
 import shiboken6
 
 from . import subclassing
 from .calls import converted
 from .enums import module_name
-from .natives import is_pyside, qt_base
+from .natives import is_pyside, is_value_type, qt_base
 from .signatures import constructors
 
 _classes: dict[type, type] = {}
@@ -34,11 +32,14 @@ class PythonQtClassWrapper(type):
     def __getattr__(cls, name):
         raise AttributeError(f"type object '{cls.__name__}' has no attribute '{name}'")
 
+    def __dir__(cls):
+        return shown_names(cls)
+
 
 class PythonQtInstanceWrapper(metaclass=PythonQtClassWrapper):
     """What every wrapper can do; holds the native object, which dies with it where nothing in Qt owns it."""
 
-    __slots__ = ("_native", "__weakref__")
+    __slots__ = ("_held", "_native", "__weakref__")
     __module__ = "PythonQt"
 
     def __init__(self, *arguments, **keywords):
@@ -69,13 +70,13 @@ class PythonQtInstanceWrapper(metaclass=PythonQtClassWrapper):
         native = self._native
         if subclassing.is_qobject(native):
             return hash(shiboken6.getCppPointer(native)[0]) if shiboken6.isValid(native) else id(native)
-        try:
-            return hash(native)
-        except TypeError:
-            return id(native)
+        return hash(repr(native)) if is_value_type(type(native)) else id(native)
 
     def __bool__(self):
         return True
+
+    def __dir__(self):
+        return shown_names(type(self)) + list(vars(self) if type(self)._is_derived else ())
 
     def __repr__(self):
         from .texts import shown
@@ -88,10 +89,17 @@ class PythonQtInstanceWrapper(metaclass=PythonQtClassWrapper):
         return text(self)
 
     def __del__(self):
-        subclassing.keep_if_owned(self)
+        subclassing.let_go(self)
 
     def __reduce_ex__(self, protocol):
         raise TypeError(f"cannot pickle '{type(self).__name__}' object")
+
+
+def shown_names(cls: type) -> list[str]:
+    """What dir() shows: Python's own names and the members, nothing of how the stand-in works."""
+    names = {name for base in cls.__mro__ for name in vars(base) if not name.startswith("_")}
+    names -= {"name"}  # an alias of objectName that dir() does not show
+    return sorted(names | set(dir(object)) | {"__bool__", "__dict__", "__module__", "__weakref__"})
 
 
 PythonQtInstanceWrapper._native_class = None
@@ -119,7 +127,10 @@ def _construct(wrapper, cls, arguments, keywords) -> None:
     if special is not None and not keywords:
         arguments = special(*arguments)
     values = converted(cls.__name__, forms, arguments, keywords)
-    bind(wrapper, native_class(*values))
+    native = subclassing.new_native(native_class, values)
+    bind(wrapper, native)
+    if cls.__name__ == "QSignalBlocker":
+        object.__setattr__(wrapper, "_held", values)  # the real one crashes when what it blocks is gone
 
 
 def light_constructors(cls):
@@ -197,6 +208,3 @@ def light_class(native_class: type, name: str | None = None) -> type:
 def register(native: type, wrapper: type) -> None:
     """Let natives of a class be shown by a wrapper class."""
     _classes[native] = wrapper
-
-
-_alive = weakref.WeakValueDictionary()

@@ -45,8 +45,9 @@ def flags_name(owner: type, native: type) -> str:
     from .meta import table
 
     known = table(owner)
-    if known is not None:
-        return next((entry.flags[native.__name__] for entry in known.lineage() if native.__name__ in entry.flags), "")
+    for entry in known.lineage() if known is not None else ():
+        if native.__name__ in entry.flags:
+            return entry.flags[native.__name__]
     if issubclass(native, enum.Flag):
         return PLURALS.get(native.__name__, native.__name__ + "s")
     return ""

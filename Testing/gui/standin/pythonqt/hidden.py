@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .errors import StandInGap
+from .hidden_names import NAMES
 
 METHODS_OVER_PROPERTIES = {("QTimer", "singleShot")}
 """Names where PythonQt finds a static function before the property."""
@@ -19,20 +20,40 @@ DROPPED_SIGNALS = {
 }
 """Forms that Qt 5 has and Qt 6 lacks: code for both must not use them, so the stand-in refuses."""
 
-GAPS = {
-    (name, "margin"): "Qt 6 dropped it; use setContentsMargins"
-    for name in ("QLayout", "QBoxLayout", "QVBoxLayout", "QHBoxLayout", "QFormLayout", "QGridLayout", "QStackedLayout")
+MISSING = {
+    "QLayout": {"margin": "use setContentsMargins"},
+    "QComboBox": {"autoCompletion": "use completer()", "autoCompletionCaseSensitivity": "use completer()"},
+    "QTextEdit": {"tabStopWidth": "use tabStopDistance"},
+    "QPlainTextEdit": {"tabStopWidth": "use tabStopDistance"},
+    "QSortFilterProxyModel": {"filterRegExp": "use filterRegularExpression"},
+    "QShortcut": {"whatsThis": "it is a method there"},
+    "QApplication": {"globalStrut": "no use"},
+    "QNetworkAccessManager": {"networkAccessible": "no use"},
+    "QFileDialog": dict.fromkeys(
+        ["nameFilterDetailsVisible", "resolveSymlinks", "confirmOverwrite", "readOnly"], "use setOption()"
+    ),
 }
-"""Attributes that the real one has and Qt 6 lacks."""
+"""Properties of Qt 5 that Qt 6 dropped, and what code for both uses."""
+
+
+def refuse_missing(native: type, name: str) -> None:
+    for base in native.__mro__:
+        remedy = MISSING.get(base.__name__, {}).get(name)
+        if remedy:
+            raise StandInGap(f"Qt 6 dropped {base.__name__}.{name}; {remedy}")
 
 
 def shown_arguments(method) -> int | None:
     return SHORTER_SIGNALS.get(method.signature)
 
 
-EVERYWHERE = {"staticMetaObject", "exec_"}
-NEW_PROPERTIES: dict[str, set[str]] = {"QLayout": {"contentsMargins"}}
-HIDDEN: dict[str, set[str]] = {}
+EVERYWHERE = {"staticMetaObject"}
+HIDDEN = {name: frozenset(names.split()) for name, names in NAMES.items()}
+NEW_PROPERTIES = {
+    "QLayout": {"contentsMargins"},
+    "QHeaderView": {"sectionsClickable", "sectionsMovable"},
+}
+"""Properties new in Qt 6 whose getter is an ordinary method in Qt 5."""
 
 
 def is_hidden(native: type, name: str) -> bool:
@@ -42,7 +63,6 @@ def is_hidden(native: type, name: str) -> bool:
 
 
 def is_hidden_property(native: type, name: str) -> bool:
-    """Properties new in Qt 6 whose getter is an ordinary method in Qt 5."""
     return any(name in NEW_PROPERTIES.get(base.__name__, ()) for base in native.__mro__)
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 
 import shiboken6
 from PySide6 import QtCore
 
-from . import hidden, special
+from . import hidden, special, threads
 from .calls import call, converted
 from .convert import NoMatch, fit, wrap
 from .enums import as_int, enum_class, flags_name, is_native_enum
-from .errors import StandInGap
 from .meta import table
 from .natives import qt_base
 from .signals import BoundSignal
@@ -86,25 +86,19 @@ class SlotMember:
         return f"static_{self.static}_{self.name}" if self.static else self.name
 
     def call(self, wrapper, arguments, keywords):
+        """Call with an instance."""
+        native = living(wrapper, f"call '{self.name}' on")
         decorator = special.method(type(wrapper), self.name)
-        if self.static and decorator is None:  # some are also methods (QFile.exists), which need their instance
-            function = getattr(living(wrapper, f"call '{self.name}' on"), self.name)
-            return call(function, self.name, self.forms(), arguments, keywords)
-        if self.static:
-            start = ()
-        else:
-            start = (living(wrapper, f"call '{self.name}' on"),)
         if decorator is not None:
-            return decorator(wrapper, *arguments) if not keywords else self._refuse(arguments, keywords)
-        function = self.function if not start else _bound(self.function, start[0])
-        return call(function, self.name, self.forms(), arguments, keywords)
-
-    def _refuse(self, arguments, keywords):
-        return converted(self.name, self.forms(), arguments, keywords)
-
-
-def _bound(function, native):
-    return lambda *values: function(native, *values)
+            if keywords:
+                converted(self.name, self.forms(), arguments, keywords)
+            start = () if special.is_static(decorator) else (wrapper,)
+            return decorator(*start, *arguments)
+        if threads.must_wait(native):
+            return threads.post(lambda: self.call(wrapper, arguments, keywords))
+        if self.static:  # some are also methods (QFile.exists), which need their instance
+            return call(getattr(native, self.name), self.name, self.forms(), arguments, keywords)
+        return call(functools.partial(self.function, native), self.name, self.forms(), arguments, keywords)
 
 
 class BoundSlot:
@@ -136,7 +130,7 @@ class UnboundSlot:
     def __call__(self, *arguments, **keywords):
         member = self.member
         if member.static:
-            decorator = special.static_method(self.owner, member.name)
+            decorator = special.method(self.owner, member.name)
             if decorator is not None and not keywords:
                 return decorator(*arguments)
             return call(member.function, member.name, member.forms(), arguments, keywords)
@@ -186,7 +180,7 @@ def add_members(cls: type, native: type) -> None:
             pass  # structures inside classes: asked for by name where they are needed
         elif callable(member) or isinstance(member, staticmethod):
             setattr(cls, name, _slot(name, native, member))
-    for name, method in special.methods_of(cls, native).items():
+    for name, method in special.methods_of(native).items():
         setattr(cls, name, _decorated(name, native, method))
     add_properties(cls, native)
     add_operators(cls, native)
@@ -213,7 +207,7 @@ def add_properties(cls: type, native: type, until: type | None = None) -> None:
             hides = hidden.is_hidden(native, name) or hidden.is_hidden_property(native, name)
             if not hides and (cls.__name__, name) not in hidden.METHODS_OVER_PROPERTIES:
                 setattr(cls, name, PropertyMember(name))
-    if known is not None:
+    if issubclass(native, QtCore.QObject):
         cls.name = PropertyMember("objectName")
 
 
@@ -225,10 +219,15 @@ def add_enum(cls: type, owner: type, native_enum: type) -> None:
     typed = shown
     if flags:
         setattr(cls, flags, enum_class(native_enum, flags))
-        typed = enum_class(native_enum, flags) if table(owner) is not None else shown
+        typed = enum_class(native_enum, flags) if _is_meta_flag(owner, native_enum) else shown
     for key, value in native_enum.__members__.items():
-        if key.isidentifier() and not hasattr(cls, key):
+        if key.isidentifier() and not hasattr(cls, key) and not hidden.is_hidden(owner, key):
             setattr(cls, key, typed(as_int(value)))
+
+
+def _is_meta_flag(owner: type, native_enum: type) -> bool:
+    known = table(owner)
+    return known is not None and any(native_enum.__name__ in entry.flags for entry in known.lineage())
 
 
 OPERATORS = ["add", "sub", "mul", "truediv", "and", "or", "xor", "neg", "iadd", "isub"]
@@ -301,9 +300,19 @@ def dynamic_property(wrapper, name: str):
         raise ValueError(f"Trying to read property '{name}' from a destroyed {cpp_class(wrapper)} object")
     if native is not None and name in _dynamic_names(native):
         return wrap(native.property(name))
-    if (cpp_class(wrapper), name) in hidden.GAPS:
-        raise StandInGap(f"{cpp_class(wrapper)}.{name}: {hidden.GAPS[cpp_class(wrapper), name]}")
+    if name == "__dict__":
+        return _all_values(wrapper)
+    if native is not None:
+        hidden.refuse_missing(type(native), name)
     raise AttributeError(f"{cpp_class(wrapper)} has no attribute named '{name}'")
+
+
+def _all_values(wrapper) -> dict:
+    """What `vars()` of an instance shows: its properties, the base class's first."""
+    known = table(type(wrapper._native))
+    names = [name for entry in reversed(list(known.lineage()) if known else []) for name in entry.properties]
+    shown = [name for name in names if isinstance(inspect.getattr_static(type(wrapper), name, None), PropertyMember)]
+    return {name: getattr(wrapper, name) for name in shown}
 
 
 def _dynamic_names(native) -> list[str]:
@@ -315,10 +324,9 @@ def _dynamic_names(native) -> list[str]:
 def set_attribute(wrapper, name: str, value) -> None:
     """Assign a property; anything else only on Python subclasses."""
     member = inspect.getattr_static(type(wrapper), name, None)
-    if isinstance(member, PropertyMember):
-        if wrapper._native is not None or not type(wrapper)._is_derived:
-            member.set(wrapper, value)
-            return
+    if isinstance(member, PropertyMember) and (wrapper._native is not None or not type(wrapper)._is_derived):
+        member.set(wrapper, value)
+        return
     kind = {SlotMember: "Slot", SignalMember: "Signal"}.get(type(member))
     if kind is not None:
         raise AttributeError(f"{kind} '{name}' can not be overwritten on {cpp_class(wrapper)} object")

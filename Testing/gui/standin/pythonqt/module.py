@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import types
 from functools import lru_cache
 
-from . import natives, subclassing
+from . import natives, subclassing, threads
 from .classes import flat_class
+from .special import BoolResult
 
 ABSENT = {"QVariant", "QString", "QStringList", "QEnum", "QFlag"}
 """Names that PySide6 has or code for other bindings uses, and `qt` lacks."""
 
+PARTS = ["QtCore", "QtGui", "QtNetwork", "QtSvg", "QtUiTools", "QtXml"]
 FUNCTIONS = {"SIGNAL": lambda text: text, "SLOT": lambda text: text, "Signal": subclassing.Signal}
+FUNCTIONS["Slot"] = subclassing.slot
+FUNCTIONS["Property"] = subclassing.refuse_property
 _registered: dict[str, object] = {}
 
 
@@ -40,7 +45,20 @@ def _lookup(name: str):
 @lru_cache(maxsize=1)
 def qt_module() -> types.ModuleType:
     """The module `qt`; its classes are made when first asked for."""
+    threads.prepare()
     return _QtModule("qt", "Qt as PythonQt shows it, in the stand-in.")
+
+
+@lru_cache(maxsize=1)
+def python_qt_module() -> types.ModuleType:
+    """The module `PythonQt`, with its parts as modules of their own (`from PythonQt.QtCore import Signal`)."""
+    module = types.ModuleType("PythonQt", "PythonQt in the stand-in.")
+    for part in PARTS:
+        setattr(module, part, qt_module())
+        sys.modules[f"PythonQt.{part}"] = qt_module()
+    module.Qt, module.BoolResult = qt_module().Qt, BoolResult
+    sys.modules["PythonQt"] = module
+    return module
 
 
 def register_qt_name(name: str, value: object) -> None:

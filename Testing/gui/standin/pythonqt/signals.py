@@ -10,9 +10,7 @@ from .convert import fit, unwrap, wrap
 from .errors import report
 from .meta import Method, table, text_of
 from .signatures import cpp_type
-from .subclassing import call_trimmed
-
-CONNECTIONS = "_standin_connections"
+from .subclassing import CONNECTIONS, call_trimmed
 
 
 class BoundSignal:

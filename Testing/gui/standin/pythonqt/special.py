@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from PySide6 import QtCore, QtWidgets
 
 from .convert import fit, unwrap, wrap
-from .errors import report
+from .errors import StandInGap, report
 from .meta import table
-from .subclassing import call_trimmed
+from .subclassing import LATER, call_trimmed
 
 # --- every QObject
 
@@ -22,6 +24,11 @@ def _delete(wrapper):
     shiboken6.delete(wrapper._native)
 
 
+def _delete_later(wrapper):
+    wrapper._native.__dict__[LATER] = True
+    wrapper._native.deleteLater()
+
+
 def _connect(wrapper, *arguments):
     from .signals import connect
 
@@ -34,8 +41,18 @@ def _disconnect(wrapper, *arguments):
 
     sender, rest = _sender(wrapper, arguments)
     if not rest:
-        raise ValueError(f"Could not find matching overload for given arguments:\n{arguments!r}\n")
+        raise ValueError(f"Could not find matching overload for given arguments:\n{arguments!r}\n{DISCONNECT}")
     return disconnect(sender, *rest)
+
+
+_FORMS = [
+    "QByteArray signal, PyObject callable",
+    "QByteArray signal",
+    "QByteArray signal, QObject receiver, QByteArray slot",
+]
+DISCONNECT = " The following slots are available:\n" + "".join(
+    f"{start}{form}) -> bool\n" for start in ("disconnect(", "static disconnect(QObject sender, ") for form in _FORMS
+)
 
 
 def _sender(wrapper, arguments):
@@ -71,6 +88,10 @@ def _set_property(wrapper, name, value):
     return False
 
 
+def _help(wrapper):
+    raise StandInGap("help() of an object is not in the stand-in")
+
+
 def _translate(wrapper, text, *_):
     return text
 
@@ -79,12 +100,14 @@ QOBJECT = {
     "className": _class_name,
     "metaObject": lambda wrapper: wrap(table(type(wrapper._native)).meta),
     "delete": _delete,
+    "deleteLater": _delete_later,
     "connect": _connect,
     "disconnect": _disconnect,
     "findChild": _find_child,
     "findChildren": _find_children,
     "setProperty": _set_property,
     "tr": _translate,
+    "help": _help,
 }
 
 
@@ -121,8 +144,12 @@ def _dialog(name: str):
     """A static function that gives (answer, accepted) in PySide6 and the answer only in PythonQt."""
 
     def run(*arguments):
+        from .calls import converted
+        from .signatures import overloads
+
         arguments, flag = _bool_result(arguments)
-        answer, second = getattr(_owner(name), name)(*unwrap(arguments))
+        owner = _owner(name)
+        answer, second = getattr(owner, name)(*converted(name, overloads(owner, name), arguments, {}))
         if flag is not None:
             flag.value = bool(second)
         return wrap(answer)
@@ -151,15 +178,66 @@ def _owner(name: str):
 
 
 def _exec(wrapper, *_):
+    return wrap(wrapper._native.exec())
+
+
+def _exec_message_box(wrapper, *_):
+    """Standard buttons give their number, others their place among the custom ones (as in Qt 5)."""
     native = wrapper._native
-    return wrap(type(native).exec(native))
+    number = native.exec()
+    none = QtWidgets.QMessageBox.StandardButton.NoButton
+    custom = [b for b in native.findChildren(QtWidgets.QPushButton) if native.standardButton(b) == none]
+    clicked = native.clickedButton()
+    return custom.index(clicked) if clicked in custom and native.standardButton(clicked) == none else number
+
+
+SINGLE = "\x1fonly one"
+"""Marks a list of one text in settings: PySide6 would write it as the text alone."""
+
+
+def _set_setting(wrapper, key, value):
+    if isinstance(value, (list, tuple)) and len(value) == 1 and isinstance(value[0], str):
+        value = [value[0], SINGLE]
+    wrapper._native.setValue(str(key), unwrap(value))
+
+
+def _setting(wrapper, key, default=None):
+    value = wrapper._native.value(str(key), unwrap(default))
+    if isinstance(value, list) and len(value) == 2 and value[1] == SINGLE:
+        value = value[:1]
+    return wrap(value)
+
+
+def _validate(wrapper, text, position):
+    return wrap(wrapper._native.validate(str(text), int(position))[0])
+
+
+def _split_command(*arguments):
+    raise ValueError(
+        f"Called static splitCommand(QStringView command) -> QStringList with wrong arguments: {arguments!r}"
+    )
+
+
+def _character(name: str):
+    """A function that gives a QChar in Qt 5: a number in Python."""
+    return lambda wrapper: ord(getattr(wrapper._native, name)())
+
+
+CHARACTERS = ["decimalPoint", "groupSeparator", "percent", "zeroDigit", "negativeSign", "positiveSign", "exponential"]
 
 
 CLASSES = {
     "QTimer": {"singleShot": static(_single_shot)},
     "QFileDialog": {name: _dialog(name) for name in ("getOpenFileName", "getOpenFileNames", "getSaveFileName")},
     "QInputDialog": {name: _dialog(name) for name in ("getText", "getInt", "getDouble", "getItem", "getMultiLineText")},
-    "QDialog": {"exec_": _exec},
+    "QDialog": {"exec_": _exec, "exec": _exec},
+    "QMessageBox": {"exec_": _exec_message_box, "exec": _exec_message_box},
+    "QSettings": {"setValue": _set_setting, "value": _setting},
+    "QValidator": {"validate": _validate},
+    "QProcess": {"splitCommand": static(_split_command)},
+    "QLocale": {name: _character(name) for name in CHARACTERS},
+    "Qt": {"qVersion": static(QtCore.qVersion)},
+    "QMetaObject": {"className": lambda wrapper: "QMetaObject"},
     "QMenu": {"exec_": _exec},
     "QEventLoop": {"exec_": _exec},
     "QCoreApplication": {"exec_": _exec},
@@ -169,7 +247,8 @@ CLASSES = {
 CONSTRUCTORS = {}
 
 
-def methods_of(cls: type, native: type) -> dict:
+@cache
+def methods_of(native: type) -> dict:
     """Decorators of a wrapped class, by name."""
     found = dict(QOBJECT) if issubclass(native, QtCore.QObject) else {}
     for base in reversed(native.__mro__):
@@ -178,8 +257,6 @@ def methods_of(cls: type, native: type) -> dict:
 
 
 def method(cls: type, name: str):
+    """The decorator behind a name of a wrapper class, None where PySide6's own function serves."""
     native = next(base for base in cls.__mro__ if not base._is_derived)._native_class
-    return methods_of(cls, native).get(name)
-
-
-static_method = method
+    return methods_of(native).get(name)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import types
 import weakref
+from functools import cache
 
 import shiboken6
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QSignalBlocker
 from PySide6.QtCore import Signal as NativeSignal
 
 from .convert import NoMatch, fit, wrap
-from .errors import report
+from .errors import StandInGap, report
 
 LINK = "_standin_wrapper"
 KEPT = "_standin_kept"
+LATER = "_standin_later"
+CONNECTIONS = "_standin_connections"
+ONLY_WRAPPER = 4
+"""References to a native object that nobody but its wrapper holds, counted in `_keep_or_tell`."""
 
 
 def is_qobject(native) -> bool:
@@ -22,10 +28,8 @@ def is_qobject(native) -> bool:
 
 def remember(native, wrapper) -> None:
     """Note the wrapper in its native object."""
-    try:
+    if hasattr(native, "__dict__"):  # a value has none: each look at it may give another wrapper
         native.__dict__[LINK] = weakref.ref(wrapper)
-    except AttributeError:  # a value: each look at it may give another wrapper
-        pass
 
 
 def remembered(native):
@@ -34,14 +38,42 @@ def remembered(native):
     return link() if link is not None else None
 
 
-def keep_if_owned(wrapper) -> None:
-    """The last Python reference to a wrapper goes: where Qt keeps the object, a Python subclass stays with it."""
+def let_go(wrapper) -> None:
+    """The last Python reference to a wrapper goes."""
     native = wrapper._native
-    if not type(wrapper)._is_derived or native is None or shiboken6 is None or not shiboken6.isValid(native):
+    if native is None or shiboken6 is None or not shiboken6.isValid(native):
         return
-    if is_qobject(native) and (native.parent() is not None or not shiboken6.ownedByPython(native)):
-        native.__dict__[KEPT] = wrapper
-        remember(native, wrapper)
+    if isinstance(native, QSignalBlocker):
+        native.unblock()
+        native.dismiss()  # its destructor may come after the end of what it blocks
+    elif is_qobject(native):
+        _keep_or_tell(wrapper, native)
+
+
+def _keep_or_tell(wrapper, native) -> None:
+    """Where Qt keeps the object, a Python subclass stays with it; else it ends, and tells who waits for that."""
+    is_free = native.parent() is None and (shiboken6.ownedByPython(native) or LATER in native.__dict__)
+    if not is_free:
+        if type(wrapper)._is_derived:
+            native.__dict__[KEPT] = wrapper
+            remember(native, wrapper)
+        return
+    awaited = any(entry[0].startswith("destroyed(") for entry in native.__dict__.get(CONNECTIONS, ()))
+    if awaited and sys.getrefcount(native) <= ONLY_WRAPPER:
+        shiboken6.delete(native)  # PySide6 would end it without the signal
+
+
+def new_native(native_class: type, values: list):
+    """A native object; of an abstract class (QAbstractButton) one whose pure virtual functions do nothing."""
+    try:
+        return native_class(*values)
+    except NotImplementedError:
+        return _concrete(native_class)(*values)
+
+
+@cache
+def _concrete(native_class: type) -> type:
+    return type(native_class)(native_class.__name__, (native_class,), {"paintEvent": lambda self, event: None})
 
 
 def native_subclass(cls: type, base: type) -> type:
@@ -138,3 +170,12 @@ class Signal:
 
     def __repr__(self):
         return "Signal"
+
+
+def slot(*_kinds, **_options):
+    """`@qt.Slot(int)`: PythonQt calls any function, so the decorator leaves it as it is."""
+    return lambda function: function
+
+
+def refuse_property(*_arguments, **_options):
+    raise StandInGap("qt.Property in Python classes is not part of the stand-in")

@@ -21,6 +21,9 @@ def shown(wrapper) -> str:
 
 
 def text(wrapper) -> str:
+    native = wrapper._native
+    if isinstance(native, QObject) and not shiboken6.isValid(native):
+        return f"{type(wrapper).__name__} (QObject 0x(nil))"
     plain = PLAIN.get(type(wrapper).__name__)
     return plain(wrapper._native) if plain is not None else shown(wrapper)
 
@@ -44,6 +47,8 @@ INSIDE = {
     "QSize": _numbers("QSize", "width", "height"),
     "QPoint": _numbers("QPoint", "x", "y"),
     "QRect": _numbers("QRect", "x", "y", "width", "height"),
+    "QPixmap": lambda n, address: f"QPixmap (Pixmap {n.width()}, {n.height()}, at: {address})",
+    "QFont": lambda n, address: f"QFont ({n.toString()}, at: {address})",
     "QColor": lambda native, address: f"QColor ({native.name()}, at: {address})",
     "QByteArray": lambda native, address: f"QByteArray ({PLAIN['QByteArray'](native)}, at: {address})",
     "QMargins": lambda n, _: f"QMargins({n.left()}, {n.top()}, {n.right()}, {n.bottom()}) ",
