@@ -13,7 +13,7 @@ from .scene_inputs import JobFiles, isInScene
 from .scene_results import SegmentationPlace
 from .section import Job, Section, shortText, taskNamed
 
-__all__ = ["LoadParameters", "LoadSection"]
+__all__ = ["LoadParameters", "LoadSection", "looksLikeDicom"]
 
 
 @parameterNodeWrapper
@@ -76,7 +76,7 @@ class LoadSection(Section):
             return _("Choose a file with structures, or a folder of masks.")
         if not Path(path).exists():
             return _("{path} does not exist: choose another file or folder.").format(path=shortText(path))
-        if _looksLikeDicom(Path(path)) and not self.ct.path and self.ct.volume is None:
+        if looksLikeDicom(Path(path)) and not self.ct.path and self.ct.volume is None:
             return _("DICOM structures need the CT that they belong to: select it.")
         return self.ct.problem()
 
@@ -85,7 +85,7 @@ class LoadSection(Section):
 
         path = Path(self.currentParameters().structuresPath)
         # Structures that are no DICOM know their own place; the CT would only bring them onto another grid.
-        source = self.ct.source(files) if _looksLikeDicom(path) else None
+        source = self.ct.source(files) if looksLikeDicom(path) else None
         settings = structures_convert.Settings(
             structures=path,
             output=files.output("structures.seg.nrrd"),
@@ -110,7 +110,7 @@ class LoadSection(Section):
         self.refresh()
 
 
-def _looksLikeDicom(path: Path) -> bool:
+def looksLikeDicom(path: Path) -> bool:
     """By name or by the mark at byte 128; cheap enough for each change of the page."""
     if not path.is_file():
         return False
