@@ -59,7 +59,8 @@ def _keep_or_tell(wrapper, native) -> None:
             remember(native, wrapper)
         return
     awaited = any(entry[0].startswith("destroyed(") for entry in native.__dict__.get(CONNECTIONS, ()))
-    if awaited and sys.getrefcount(native) <= ONLY_WRAPPER:
+    others = LATER in native.__dict__  # deleteLater() makes PySide6 hold one reference of its own
+    if awaited and sys.getrefcount(native) <= ONLY_WRAPPER + others:
         shiboken6.delete(native)  # PySide6 would end it without the signal
 
 
