@@ -1,18 +1,17 @@
-"""Module "Dose3D": the home of the library in Slicer; converts structures between files."""
+"""Module "Dose3D": the home of the library in Slicer; shows doses, converts structures between files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import slicer
-from Dose3DGui.job_panel import JobPanel
-from Dose3DGui.packages import ensurePackages
-from Dose3DLib.tasks.registry import TASKS
+from Dose3DGui.dose_display import DoseDisplay, DoseResult
+from Dose3DGui.dose_section import DoseSection
+from Dose3DGui.module_widget import Dose3DModuleWidget
+from Dose3DGui.structures_section import StructuresSection
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import parameterNodeWrapper
 from slicer.ScriptedLoadableModule import *
-from slicer.util import VTKObservationMixin
 
 
 class Dose3D(ScriptedLoadableModule):
@@ -25,9 +24,10 @@ class Dose3D(ScriptedLoadableModule):
         self.parent.dependencies = []
         self.parent.contributors = ["Dose3D consortium"]
         self.parent.helpText = _(
-            "Converts structures between DICOM RTSTRUCT, DICOM SEG, .seg.nrrd, label maps and folders of masks, "
-            "without losing a voxel; the same as <code>dose3d structures convert</code>. The dose of a segmented "
-            "detector arrives with a later version. For research use only."
+            "Shows doses (DICOM RTDOSE, or images in Gy) with isodoses in the slices and in 3-D, and the difference of "
+            "two doses; converts structures between DICOM RTSTRUCT, DICOM SEG, .seg.nrrd, label maps and folders of "
+            "masks without losing a voxel. The copy buttons give the same call for Python and for the command line. "
+            "The dose of a segmented detector arrives with a later version. For research use only."
         )
         self.parent.acknowledgementText = _(
             "Made within the Dose-3D project, POIR.04.04.00-00-15E5/18: a reconfigurable detector for measuring the "
@@ -35,120 +35,58 @@ class Dose3D(ScriptedLoadableModule):
         )
 
 
-@parameterNodeWrapper
-class Dose3DParameterNode:
-    """The page's settings, saved with the scene; paths as text.
+class Dose3DWidget(Dose3DModuleWidget):
+    """The page; each function is a section of Dose3DGui."""
 
-    inputPath: structures as a file or a folder.
-    ctPath: folder of the CT series that they belong to.
-    outputPath: what to write; the name's ending chooses the kind of file.
-    """
+    sectionClasses = (DoseSection, StructuresSection)
 
-    inputPath: str
-    ctPath: str
-    outputPath: str
-
-
-class Dose3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The page: widgets and parameter node; the work is the Logic's."""
-
-    def __init__(self, parent=None) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self._panel = None
-
-    def setup(self) -> None:
-        """Called when the user opens the module for the first time."""
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/Dose3D.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.logic = Dose3DLogic()
-        self._panel = JobPanel(self.ui.progressBar, self.ui.statusLabel, self.ui.cancelButton, self._checkCanApply)
-        for edit in self._edits():
-            edit.connect("currentPathChanged(QString)", self.onPathChanged)
-        self.ui.applyButton.connect("clicked(bool)", self.onApplyButton)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.initializeParameterNode()
-
-    def cleanup(self) -> None:
-        """Called when the application closes and the module widget is destroyed."""
-        if self._panel:
-            self._panel.close()
-        self.removeObservers()
-
-    def enter(self) -> None:
-        """Called each time the user opens this module."""
-        self.initializeParameterNode()
-
-    def onSceneEndClose(self, caller, event) -> None:
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def initializeParameterNode(self) -> None:
-        """Take the paths that the scene remembers; ctkPathLineEdit itself remembers the last ones used."""
-        node = self.logic.getParameterNode()
-        for edit, value in zip(self._edits(), (node.inputPath, node.ctPath, node.outputPath), strict=True):
-            if value:
-                edit.currentPath = value
-        self._checkCanApply()
-
-    def onPathChanged(self, path=None) -> None:
-        """Keep the paths with the scene."""
-        node = self.logic.getParameterNode()
-        node.inputPath, node.ctPath, node.outputPath = (edit.currentPath for edit in self._edits())
-        self._checkCanApply()
-
-    def onApplyButton(self) -> None:
-        """Start the conversion in a process of its own."""
-        with slicer.util.tryWithErrorDisplay(_("The conversion could not be started."), waitCursor=True):
-            ensurePackages()
-            settings = self.logic.settings(*(edit.currentPath for edit in self._edits()))
-            self._panel.start(self.logic.task, settings, lambda result: self._keepHistory())
-
-    def _keepHistory(self) -> None:
-        for edit in self._edits():
-            edit.addCurrentPathToHistory()
-
-    def _edits(self):
-        return self.ui.inputPath, self.ui.ctPath, self.ui.outputPath
-
-    def _checkCanApply(self) -> None:
-        if self._panel is None:
-            return
-        complete = all(edit.currentPath for edit in self._edits())
-        self.ui.applyButton.setEnabled(complete and not self._panel.busy)
-        self.ui.applyButton.toolTip = _("Convert the structures") if complete else _("Choose the three places first")
+    def makeLogic(self):
+        return Dose3DLogic()
 
 
 class Dose3DLogic(ScriptedLoadableModuleLogic):
-    """From the page's paths to a task's settings. No Qt."""
+    """For scripts: what the page does, without the page. No Qt."""
 
-    task = next(task for task in TASKS if task.command == ("structures", "convert"))
+    def showDose(self, dose, output, **options):
+        """Show the dose of a file (RTDOSE, or an image in Gy) and return its volume node; waits for the result.
 
-    def getParameterNode(self):
-        return Dose3DParameterNode(super().getParameterNode())
+        `output` is a folder for dose, scene and report as files; `options` are settings of `dose show`, such as
+        levels=(20, 50), unit="Gy" or reference=Path("other.dcm").
 
-    def settings(self, inputPath: str, ctPath: str, outputPath: str):
-        """The task's settings; a wrong one raises InputError with a line that says what to do."""
+        Raises
+        ------
+        Dose3DError
+            settings or a dose that cannot be used; one line that says what to do.
+        """
+        from Dose3DLib.tasks import dose_show
+        from Dose3DLib.worker.client import run_in_worker
+
+        settings = dose_show.Settings(dose=Path(dose), output=Path(output), **options)
+        result = DoseResult(Path(run_in_worker(DoseSection.task, settings).output))
+        return DoseDisplay().show(result, None, None, result.summary()["name"])
+
+    def convertStructures(self, structures, output, **options):
+        """Convert structures between files; `options` are settings of `structures convert`. Waits for the result."""
         from Dose3DLib.tasks import structures_convert
+        from Dose3DLib.worker.client import run_in_worker
 
-        return structures_convert.Settings(structures=Path(inputPath), ct=Path(ctPath), output=Path(outputPath))
+        settings = structures_convert.Settings(structures=Path(structures), output=Path(output), **options)
+        return run_in_worker(StructuresSection.task, settings)
 
 
 class Dose3DTest(ScriptedLoadableModuleTest):
-    """What Slicer's "Reload and Test" runs."""
+    """What Slicer's "Reload and Test" runs; the tests of the page are in Testing/gui."""
 
     def setUp(self):
         slicer.mrmlScene.Clear()
 
     def runTest(self):
         self.setUp()
-        self.test_settings_of_paths()
+        self.test_page_opens()
 
-    def test_settings_of_paths(self):
-        """The three paths arrive in the task's settings."""
-        settings = Dose3DLogic().settings("structures.dcm", "CT", "masks")
-        self.assertEqual(settings.output, Path("masks"))
+    def test_page_opens(self):
+        """The page opens, and says what is missing."""
+        slicer.util.selectModule("Dose3D")
+        widget = slicer.modules.Dose3DWidget
+        self.assertFalse(widget.ui.applyButton.enabled)
+        self.assertTrue(widget.ui.applyButton.toolTip)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..geometry.grid import Volume
+from .color_nodes import add_legend, color_node
 from .nodes import scalar_volume
 
 __all__ = ["DoseLook", "Isodose", "add_dose", "add_isodoses", "add_difference", "style_difference", "style_dose"]
 
-_COLORS = 256
 _LINE_WIDTH = 2
 _OPACITY_3D = (0.12, 0.55)
 """Of the lowest and the highest isodose surface: the inner ones must be seen through the outer."""
@@ -181,7 +181,7 @@ def _surface(image: Any, dose: float, to_ras: np.ndarray) -> Any:
 def _style(scene: Any, node: Any, look: DoseLook) -> None:
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
-    display.SetAndObserveColorNodeID(_color_node(scene, node, look).GetID())
+    display.SetAndObserveColorNodeID(color_node(scene, node, look.table, (look.low, look.high), look.units).GetID())
     display.SetAutoWindowLevel(0)
     display.SetWindowLevelMinMax(look.low, look.high)
     display.SetInterpolate(1)
@@ -190,42 +190,4 @@ def _style(scene: Any, node: Any, look: DoseLook) -> None:
     low = -3e38 if look.threshold is None else look.threshold
     display.SetThreshold(low, 3e38)
     display.ApplyThresholdOn()
-    _add_legend(scene, node, look)
-
-
-def _color_node(scene: Any, node: Any, look: DoseLook) -> Any:
-    """The node's own colour table, made once and changed afterwards."""
-    name = f"{node.GetName()} colors"
-    found = node.GetNodeReference("dose3dColors")
-    table = found or scene.AddNewNodeByClass("vtkMRMLColorTableNode", name)
-    table.SetTypeToUser()
-    table.SetHideFromEditors(0)
-    table.SetNumberOfColors(_COLORS)
-    places = np.rint(np.linspace(0, len(look.table) - 1, _COLORS)).astype(int)
-    for index, (red, green, blue) in enumerate(look.table[places] / 255.0):
-        value = look.low + (look.high - look.low) * index / (_COLORS - 1)
-        table.SetColor(index, f"{value:.3g} {look.units}", red, green, blue, 1.0)
-    table.SetNamesInitialised(1)
-    table.GetLookupTable().SetTableRange(0, _COLORS - 1)
-    node.SetNodeReferenceID("dose3dColors", table.GetID())
-    return table
-
-
-def _add_legend(scene: Any, node: Any, look: DoseLook) -> None:
-    """A colour legend that shows with the volume; an instance, since a bare scene does not know the class by name."""
-    import slicer
-
-    legend = next((d for d in _displays(node) if d.IsA("vtkMRMLColorLegendDisplayNode")), None)
-    if legend is None:
-        legend = scene.AddNode(slicer.vtkMRMLColorLegendDisplayNode())
-        legend.SetAndObservePrimaryDisplayNode(node.GetDisplayNode())
-        node.AddAndObserveDisplayNodeID(legend.GetID())
-    legend.SetTitleText(f"{look.title} ({look.units})")
-    legend.SetLabelFormat("%.3g")
-    legend.SetMaxNumberOfColors(_COLORS)
-    legend.SetNumberOfLabels(6)
-    legend.SetVisibility(True)
-
-
-def _displays(node: Any) -> list[Any]:
-    return [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
+    add_legend(scene, node, f"{look.title} ({look.units})")
