@@ -155,7 +155,7 @@ def test_who_what_and_research_use_only(page):
     assert page.evaluate("document.title") == "Łódź µ · Dose3D"
     assert {"BODY", "Brainstem", "SpinalCord", "Mandible"} <= set(structure_names(page))
     for name in VIEWS:
-        assert settled(page, f"#view-{name}")[40:-40].std() > 5, name
+        assert settled(page, f"#picture-{name}")[40:-40].std() > 5, name
     keep(page, "start")
 
 
@@ -170,48 +170,48 @@ def test_nothing_is_loaded_from_elsewhere(page, server):
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_segment_off_and_on(page, view):
     body = structure_names(page).index("BODY")
-    changes(page, f"#view-{view}", lambda: page.click(f"#structure-{body}"))
+    changes(page, f"#picture-{view}", lambda: page.click(f"#structure-{body}"))
     assert page.evaluate(f"document.querySelector('#structure-{body}').checked") is False
-    changes(page, f"#view-{view}", lambda: page.click(f"#structure-{body}"))
+    changes(page, f"#picture-{view}", lambda: page.click(f"#structure-{body}"))
     assert page.evaluate(f"document.querySelector('#structure-{body}').checked") is True
 
 
 def test_none_and_all(page):
-    changes(page, "#view-ThreeD", lambda: page.click("#none"), 0.02)
+    changes(page, "#picture-ThreeD", lambda: page.click("#none"), 0.02)
     assert (
         page.evaluate("[...document.querySelectorAll('.d3-list input[type=checkbox]')].some(e => e.checked)") is False
     )
-    changes(page, "#view-ThreeD", lambda: page.click("#all"), 0.02)
+    changes(page, "#picture-ThreeD", lambda: page.click("#all"), 0.02)
 
 
 def test_opacity_of_segments(page):
-    changes(page, "#view-Yellow", lambda: page.click("#opacity", 0.05))
-    changes(page, "#view-ThreeD", lambda: page.click("#opacity", 0.97))
+    changes(page, "#picture-Yellow", lambda: page.click("#opacity", 0.05))
+    changes(page, "#picture-ThreeD", lambda: page.click("#opacity", 0.97))
     assert text(page, ".d3-list output") == "100 %"
 
 
 @pytest.mark.parametrize(("preset", "window"), [("lung", ["1500", "-600"]), ("bone", ["1800", "400"])])
 def test_presets_of_the_window(page, preset, window):
-    changes(page, "#view-Red", lambda: page.click(f"#preset-{preset}"), 0.02)
+    changes(page, "#picture-Red", lambda: page.click(f"#preset-{preset}"), 0.02)
     shown = page.evaluate("['#window', '#level'].map(s => document.querySelector(s + ' + output').textContent)")
     assert shown == window
     assert page.evaluate(f"document.querySelector('#preset-{preset}').ariaPressed") == "true"
-    changes(page, "#view-Red", lambda: page.click("#preset-soft"), 0.02)
+    changes(page, "#picture-Red", lambda: page.click("#preset-soft"), 0.02)
 
 
 @pytest.mark.parametrize("slider", ["window", "level"])
 def test_sliders_of_the_window(page, slider):
-    changes(page, "#view-Green", lambda: page.click(f"#{slider}", 0.8), 0.02)
+    changes(page, "#picture-Green", lambda: page.click(f"#{slider}", 0.8), 0.02)
     assert page.evaluate("document.querySelector('#preset-soft').ariaPressed") == "false"
 
 
 @pytest.mark.parametrize("view", ["Red", "Yellow", "Green"])
 def test_slices_move_by_slider_and_wheel(page, view):
-    label = f"#view-{view} .d3-label em"
+    label = f"#picture-{view} .d3-label em"
     page.click("#reset")
-    changes(page, f"#view-{view}", lambda: page.click(f"#slice-{view}", 0.62), 0.01)
+    changes(page, f"#picture-{view}", lambda: page.click(f"#slice-{view}", 0.62), 0.01)
     at_slider = text(page, label)
-    changes(page, f"#view-{view}", lambda: [page.wheel(f"#view-{view}", -120) for _ in range(4)])
+    changes(page, f"#picture-{view}", lambda: [page.wheel(f"#picture-{view}", -120) for _ in range(4)])
     assert text(page, label) != at_slider
     value = float(page.evaluate(f"document.querySelector('#slice-{view}').value"))
     assert f"{abs(value):.1f} mm" in text(page, label)  # slider and words follow the wheel
@@ -219,10 +219,10 @@ def test_slices_move_by_slider_and_wheel(page, view):
 
 def test_three_d_turns_and_can_be_reset(page):
     page.click("#reset")
-    before = settled(page, "#view-ThreeD")
+    before = settled(page, "#picture-ThreeD")
 
     def drag():
-        left, top, width, height = page.box("#view-ThreeD")
+        left, top, width, height = page.box("#picture-ThreeD")
         x, place = left + width / 2, {"y": top + height / 2, "button": "left"}
         page.send("Input.dispatchMouseEvent", type="mousePressed", x=x, clickCount=1, **place)
         for step in range(1, 6):
@@ -230,26 +230,26 @@ def test_three_d_turns_and_can_be_reset(page):
             page.pause(0.1)
         page.send("Input.dispatchMouseEvent", type="mouseReleased", x=x + 125, clickCount=1, **place)
 
-    changes(page, "#view-ThreeD", drag, 0.02)
-    changes(page, "#view-ThreeD", lambda: page.click("#reset"), 0.02)
-    assert share_changed(before, settled(page, "#view-ThreeD")) < 0.01
+    changes(page, "#picture-ThreeD", drag, 0.02)
+    changes(page, "#picture-ThreeD", lambda: page.click("#reset"), 0.02)
+    assert share_changed(before, settled(page, "#picture-ThreeD")) < 0.01
 
 
 def test_one_view_alone_and_back(page):
     page.click("#enlarge-Yellow")
     page.wait_for("getComputedStyle(document.querySelector('#view-Red')).display === 'none'")
-    assert page.box("#view-Yellow")[2] > 1000
-    assert settled(page, "#view-Yellow")[40:-40].std() > 20
+    assert page.box("#picture-Yellow")[2] > 1000
+    assert settled(page, "#picture-Yellow")[40:-40].std() > 20
     keep(page, "enlarged")
     page.click("#enlarge-Yellow")
     page.wait_for("getComputedStyle(document.querySelector('#view-Red')).display !== 'none'")
-    assert page.box("#view-Yellow")[2] < 600
+    assert page.box("#picture-Yellow")[2] < 600
 
 
 def test_dose_over_the_image_with_a_scale_in_gray(page):
     page.choose("#overlay", "none")
     page.wait_for("!document.querySelector('#scale')")
-    colored = changes(page, "#view-Red", lambda: page.choose("#overlay", "Planned dose"), 0.02)
+    colored = changes(page, "#picture-Red", lambda: page.choose("#overlay", "Planned dose"), 0.02)
     assert page.box("#scale")[3] > 20
     assert text(page, "#scale .d3-unit") == "Gy"
     ticks = page.evaluate("[...document.querySelectorAll('#scale .d3-ticks span')].map(e => Number(e.textContent))")
@@ -265,16 +265,16 @@ def test_controls_of_the_overlay(page, control):
     page.choose("#overlay", "none")
     page.choose("#overlay", "Planned dose")
     page.wait_for(f"!!document.querySelector('#{control}')")
-    changes(page, "#view-Red", lambda: page.click(f"#{control}", 0.4), 0.01)
+    changes(page, "#picture-Red", lambda: page.click(f"#{control}", 0.4), 0.01)
 
 
 def test_another_image(page):
     page.choose("#overlay", "none")
-    dosed = changes(page, "#view-Red", lambda: page.choose("#image", "Planned dose"), 0.02)
+    dosed = changes(page, "#picture-Red", lambda: page.choose("#image", "Planned dose"), 0.02)
     assert (np.ptp(dosed, axis=-1) > 60).mean() < 0.02  # an image is grey
     overlays = page.evaluate("[...document.querySelectorAll('#overlay option')].map(o => o.text)")
     assert overlays == ["none", "CT Łódź µ"]
-    changes(page, "#view-Red", lambda: page.choose("#image", "CT Łódź µ"), 0.02)
+    changes(page, "#picture-Red", lambda: page.choose("#image", "CT Łódź µ"), 0.02)
 
 
 def test_the_report_lies_beside_and_can_do_nothing(page):
@@ -353,7 +353,7 @@ def test_a_scene_without_structures(browser, tmp_path):
         browser.wait_for(FRAMES)
         assert "no structures" in text(browser, ".d3-side")
         assert browser.evaluate("!!document.querySelector('#report-button')") is False
-        assert settled(browser, "#view-Red")[40:-40].std() > 20
+        assert settled(browser, "#picture-Red")[40:-40].std() > 20
         keep(browser, "image_only")
     finally:
         server.stop()

@@ -6,9 +6,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["SliceField"]
+__all__ = ["SliceField", "slice_axes"]
 
 _MARGIN = 1.08
+
+
+def slice_axes(view: Any) -> np.ndarray:
+    """Rows: the RAS directions to the right of a slice view's picture, up, and towards the viewer."""
+    matrix = view.get_view_node().GetSliceToRAS()
+    return np.array([[matrix.GetElement(row, column) for row in range(3)] for column in range(3)])
 
 
 class SliceField:
@@ -30,8 +36,7 @@ class SliceField:
     def aim(self, view: Any, box: tuple[np.ndarray, np.ndarray], middle: np.ndarray) -> None:
         """Centre the view on a box (lowest and highest RAS millimetres), in the slice of the image nearest `middle`."""
         node = view.get_view_node()
-        matrix = node.GetSliceToRAS()
-        axes = np.array([[matrix.GetElement(row, column) for row in range(3)] for column in range(3)])
+        axes = slice_axes(view)
         center, size = (box[0] + box[1]) / 2, box[1] - box[0]
         node.JumpSliceByCentering(*(center + axes[2] * (axes[2] @ (middle - center))))
         first, step = view.get_slice_range()[0], view.get_slice_step()

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from .overlay import Overlay, looks_like_dose
-from .slice_field import SliceField
+from .slice_field import SliceField, slice_axes
 
 __all__ = ["SLICE_VIEWS", "THREE_D", "VIEWS", "Surface", "Viewer", "off_screen_factories"]
 
@@ -26,6 +26,8 @@ VIEWS = (*SLICE_VIEWS, THREE_D)
 _HULL_OPACITY = 0.5
 """A segment more translucent than this is a hull around what matters: the 3-D camera looks at the others."""
 _CLOSED = "Closed surface"
+_STRAIGHT = 0.9999
+"""Cosine of the angle to a patient axis from which on a slice counts as oblique."""
 _LETTERS = {"Red": "SI", "Yellow": "RL", "Green": "AP"}
 """Letters for a positive and a negative position along the view's own axis (RAS)."""
 
@@ -104,9 +106,19 @@ class Viewer:
             self.set_background(self._shown_in_scene(images) or images[0].GetID())
         doses = [node for node in volumes if looks_like_dose(node) and node.GetID() != self.background_id]
         self.set_overlay(doses[0].GetID() if doses else None)
+        self._dress_slices()
         self.reset()
         for view in self.views.values():
             view.set_render_blocked(False)
+
+    def _dress_slices(self) -> None:
+        """A scale bar in each slice; the slices themselves in 3-D, where nothing else would be seen."""
+        from slicer import vtkMRMLAbstractViewNode
+
+        is_empty = not self.surfaces()
+        for view in self._slice_views():
+            view.set_ruler(vtkMRMLAbstractViewNode.RulerTypeThin)
+            view.set_visible_in_3d(is_empty)
 
     def _has_broken_node(self) -> bool:
         """Whether a node's own file could not be read: it stands in the scene, empty."""
@@ -255,19 +267,24 @@ class Viewer:
         return [self.views[name] for name in SLICE_VIEWS]
 
     def slice_facts(self, name: str) -> dict[str, Any]:
-        """Range, step and position of a slice view in millimetres, and the position in words."""
+        """Range, step and position of a slice view in millimetres, the position in words, and where its edges point to.
+
+        `edges` are letters of patient directions: left, right, top and bottom of the picture.
+        """
         view = self.views[name]
         low, high = view.get_slice_range()
         value = view.get_slice_value()
+        across, up, through = slice_axes(view)
+        is_straight = max(abs(through)) > _STRAIGHT
         letter = _LETTERS[name][value < 0]
-        label = f"{letter} {abs(value):.1f} mm" if self._is_straight(view) else f"{value:.1f} mm, oblique"
+        label = (
+            f"{letter} {abs(value):.1f} mm"
+            if is_straight
+            else f"{value:.1f} mm, oblique".replace("-", "\N{MINUS SIGN}")
+        )
         facts = {"min": low, "max": high, "step": view.get_slice_step(), "value": value}
-        return {key: round(float(number), 4) for key, number in facts.items()} | {"label": label}
-
-    @staticmethod
-    def _is_straight(view: Any) -> bool:
-        matrix = view.get_view_node().GetSliceToRAS()
-        return max(abs(matrix.GetElement(row, 2)) for row in range(3)) > 0.9999
+        edges = [_direction(-across), _direction(across), _direction(up), _direction(-up)]
+        return {key: round(float(number), 4) for key, number in facts.items()} | {"label": label, "edges": edges}
 
     def reset(self) -> None:
         """Look at everything anew: slices through the middle of the organs, 3-D from the front."""
@@ -295,6 +312,12 @@ class Viewer:
         boxes = [np.concatenate(parts or [np.array([[-100.0] * 3, [100.0] * 3])]) for parts in (every, solid or every)]
         whole, organs = ((box.min(axis=0), box.max(axis=0)) for box in boxes)
         return whole, organs
+
+
+def _direction(axis: np.ndarray) -> str:
+    """The letter of the patient direction (RAS) nearest to an axis."""
+    nearest = int(np.argmax(np.abs(axis)))
+    return ("LR", "PA", "IS")[nearest][int(axis[nearest] > 0)]
 
 
 def _silence() -> None:

@@ -55,6 +55,17 @@ def test_position_in_words(plain):
     assert plain.slice_facts("Yellow")["label"] == "R 18.0 mm"
 
 
+def test_edges_are_named_as_radiologists_look(plain):
+    assert plain.slice_facts("Red")["edges"] == ["R", "L", "A", "P"]
+    assert plain.slice_facts("Yellow")["edges"] == ["A", "P", "S", "I"]
+    assert plain.slice_facts("Green")["edges"] == ["R", "L", "S", "I"]
+
+
+def test_an_image_alone_is_seen_in_3d_by_its_slices(tmp_path, open_viewer, grab):
+    viewer = open_viewer(write_scene_file(tmp_path / "a.mrb", {"CT": ct(ball_grid())}))
+    assert (grab(viewer.views["ThreeD"]).min(axis=-1) > 200).mean() > 0.002  # the white bone in them
+
+
 def test_segments_can_be_switched(plain, grab):
     bone, body = (s.key for s in plain.surfaces())
     before = {name: grab(view) for name, view in plain.views.items()}
