@@ -45,11 +45,18 @@ def _refusal(forms, arguments: tuple) -> str:
     return f"Called {forms[0]} with wrong {number}arguments: {arguments!r}"
 
 
+def _single(name: str, result):
+    """PySide6 gives a tuple where C++ has output parameters, which PythonQt shows in other ways."""
+    if type(result) is tuple:
+        raise StandInGap(f"{name} has output parameters in C++; the stand-in does not know them")
+    return result
+
+
 def call(function, name: str, forms, arguments: tuple, keywords: dict):
     """Call a function of PySide6 with converted arguments; the result as Python sees it in the desktop."""
     values = converted(name, forms, arguments, keywords)
     try:
-        return wrap(function(*values))
+        return wrap(_single(name, function(*values)))
     except (RuntimeError, TypeError) as error:
         if getattr(function, "func", function).__class__.__name__ == "function":
             raise  # a slot written in Python says what it has to say

@@ -5,8 +5,14 @@ from __future__ import annotations
 import enum
 from functools import cache
 
-PLURALS = {"AlignmentFlag": "Alignment", "WindowType": "WindowFlags"}
-"""Names of sets of flags in the namespace Qt that are not the enumeration's name and an 's'."""
+PLURALS = {
+    "AlignmentFlag": "Alignment",
+    "WindowType": "WindowFlags",
+    "StepEnabledFlag": "StepEnabled",
+    "UrlFormattingOption": "FormattingOptions",
+    **dict.fromkeys(["CheckIndexOption", "StyleStrategy", "PolicyFlag", "UserInputResolutionOption"], ""),
+}
+"""Names of sets of flags that no meta object tells and that are not the enumeration's name and an 's'."""
 
 
 def _number(self) -> str:

@@ -8,6 +8,9 @@ from .hidden_names import NAMES
 METHODS_OVER_PROPERTIES = {("QTimer", "singleShot")}
 """Names where PythonQt finds a static function before the property."""
 
+NEW_FORMS = {("setShortcut", "Qt::Key key")}
+"""Forms of methods that are new in Qt 6."""
+
 SHORTER_SIGNALS = {"finished(int,QProcess::ExitStatus)": 1}
 """Signals whose first form in Qt 5 has fewer arguments: what `.connect` passes on."""
 
@@ -47,7 +50,7 @@ def shown_arguments(method) -> int | None:
     return SHORTER_SIGNALS.get(method.signature)
 
 
-EVERYWHERE = {"staticMetaObject"}
+EVERYWHERE = {"staticMetaObject", "None_"}
 HIDDEN = {name: frozenset(names.split()) for name, names in NAMES.items()}
 NEW_PROPERTIES = {
     "QLayout": {"contentsMargins"},

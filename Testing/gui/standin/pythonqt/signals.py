@@ -59,6 +59,8 @@ BoundSignal.__name__ = "QtCore.Signal"
 
 def _native_signal(native, method: Method):
     signal = getattr(native, method.name)
+    if not method.types:
+        return signal
     try:
         return signal[method.signature.partition("(")[2][:-1]]
     except (IndexError, KeyError):

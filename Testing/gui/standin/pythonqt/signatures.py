@@ -9,6 +9,7 @@ from functools import cache
 
 from shibokensupport.signature import get_signature
 
+from . import hidden
 from .enums import flags_name, is_native_enum
 from .meta import table
 from .natives import native_class
@@ -30,10 +31,13 @@ class Overload:
     result: object
     is_static: bool = False
 
+    @property
+    def inside(self) -> str:
+        return ", ".join(f"{cpp_name(kind)} {name}".strip() for kind, name in self.parameters)
+
     def __str__(self) -> str:
-        inside = ", ".join(f"{cpp_name(kind)} {name}".strip() for kind, name in self.parameters)
         start = "static " if self.is_static else ""
-        return f"{start}{self.name}({inside}) -> {cpp_name(self.result)}"
+        return f"{start}{self.name}({self.inside}) -> {cpp_name(self.result)}"
 
 
 def cpp_name(kind) -> str:
@@ -77,7 +81,8 @@ def overloads(owner: type, name: str) -> tuple[Overload, ...]:
     """The forms of a method of a PySide6 class, default arguments spelt out, longest first."""
     function = getattr(owner, name)
     is_static = isinstance(inspect.getattr_static(owner, name), staticmethod)
-    return tuple(_forms(name, get_signature(function), is_static, _slot_names(owner, name)))
+    forms = _forms(name, get_signature(function), is_static, _slot_names(owner, name))
+    return tuple(form for form in forms if (name, form.inside) not in hidden.NEW_FORMS)
 
 
 @cache

@@ -218,6 +218,18 @@ def _split_command(*arguments):
     )
 
 
+def _start_detached(program, arguments=()):
+    return QtCore.QProcess.startDetached(str(program), [str(argument) for argument in arguments])[0]
+
+
+def _set_override_cursor(cursor):
+    from .calls import converted
+    from .signatures import overloads
+
+    forms = overloads(QtWidgets.QApplication, "setOverrideCursor")
+    QtWidgets.QApplication.setOverrideCursor(*converted("setOverrideCursor", forms, (cursor,), {}))
+
+
 def _character(name: str):
     """A function that gives a QChar in Qt 5: a number in Python."""
     return lambda wrapper: ord(getattr(wrapper._native, name)())
@@ -234,7 +246,8 @@ CLASSES = {
     "QMessageBox": {"exec_": _exec_message_box, "exec": _exec_message_box},
     "QSettings": {"setValue": _set_setting, "value": _setting},
     "QValidator": {"validate": _validate},
-    "QProcess": {"splitCommand": static(_split_command)},
+    "QProcess": {"splitCommand": static(_split_command), "startDetached": static(_start_detached)},
+    "QGuiApplication": {"setOverrideCursor": static(_set_override_cursor)},
     "QLocale": {name: _character(name) for name in CHARACTERS},
     "Qt": {"qVersion": static(QtCore.qVersion)},
     "QMetaObject": {"className": lambda wrapper: "QMetaObject"},
