@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..geometry.grid import LPS_TO_RAS, Volume
+from .color_nodes import COLORS_ROLE
 from .dose_nodes import DoseLook, Isodose, add_difference, add_dose, add_isodoses
 from .mrb import add_views, new_scene, save_scene, store_as
 from .nodes import ScenePatient, add_patient, add_volume
@@ -59,17 +60,23 @@ def write_dose_scene(path: Path, content: DoseScene) -> None:
     if content.difference is not None:
         difference = add_difference(scene, content.difference, f"{content.name} difference", content.difference_look)
         difference.GetNthDisplayNode(1).SetVisibility(False)
-        store_as(difference, "Difference.nrrd")
+        _store(difference, "Difference")
         nodes.append(difference)
     add_patient(scene, content.patient, nodes)
     _add_views(scene, content)
     _show(scene, image, dose)
     if image is not None:
         store_as(image, "CT.nrrd")
-    store_as(dose, "Dose.nrrd")
+    _store(dose, "Dose")
     for number, node in enumerate(surfaces, 1):
         store_as(node, f"Isodose{number}.vtp")
     save_scene(scene, path)
+
+
+def _store(node: Any, stem: str) -> None:
+    """Voxels and colours; the plain text form of colours is what all versions of Slicer 5 read."""
+    store_as(node, f"{stem}.nrrd")
+    store_as(node.GetNodeReference(COLORS_ROLE), f"{stem}Colors.ctbl")
 
 
 def _add_views(scene: Any, content: DoseScene) -> None:

@@ -188,6 +188,8 @@ def store_as(node: Any, file_name: str) -> None:
     node.AddDefaultStorageNode()
     storage = node.GetStorageNode()
     storage.SetFileName(file_name)
+    # A bundle's writer keeps the stem, and takes the kind of file from here.
+    storage.SetDefaultWriteFileExtension(file_name.partition(".")[2])
     storage.SetUseCompression(1)
     storage.SetCompressionParameter("gzip_fastest")
 

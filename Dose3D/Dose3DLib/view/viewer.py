@@ -59,18 +59,25 @@ class Viewer:
     """
 
     def __init__(self, factories: Callable[[], list[Any]]):
+        from slicer import vtkMRMLColorLegendDisplayNode
         from trame_slicer.core import SlicerApp
 
         _silence()
         self.application = SlicerApp()
         self.messages = _collect_messages()
         self.scene = self.application.scene
+        self.is_complete = True
+        _register_more(self.scene)
+        # Slicer's module Colors makes this class known; a scene with a legend of an unknown class counts as damaged.
+        self.scene.RegisterNodeClass(vtkMRMLColorLegendDisplayNode())
         for factory in factories():
             self.application.view_manager.register_factory(factory)
         self.views = {name: self._make_view(name) for name in VIEWS}
         self._fields = {name: SliceField(self.views[name]) for name in SLICE_VIEWS}
         self.overlay: Overlay | None = None
         self._opacity = 1.0
+        self._shares: dict[str, float] = {}
+        self._middles: dict[str, np.ndarray] = {}
 
     def _make_view(self, name: str) -> Any:
         from trame_slicer.views import ViewLayoutDefinition
@@ -92,12 +99,13 @@ class Viewer:
         Raises
         ------
         InputError
-            Slicer cannot read it, or it holds nothing to be seen.
+            Slicer cannot read it, or it holds nothing to be seen. Kinds of nodes that are unknown here are left out;
+            `is_complete` is False then.
         """
-        if not self.application.io_manager.load_scene(mrml) or self._has_broken_node():
-            raise InputError(
-                name, "is damaged (Slicer cannot read a file in it)", "write the scene again, or copy it again"
-            )
+        self.is_complete = bool(self.application.io_manager.load_scene(mrml))
+        if self._has_broken_node():
+            cause = "is damaged (Slicer cannot read a file in it)"
+            raise InputError(name, cause, "write the scene again, or copy it again")
         if not self.volumes() and not self.surfaces():
             raise InputError(name, "holds neither an image nor a segment", "give a scene with something to be seen")
         volumes = self.volumes()
@@ -107,23 +115,37 @@ class Viewer:
         doses = [node for node in volumes if looks_like_dose(node) and node.GetID() != self.background_id]
         self.set_overlay(doses[0].GetID() if doses else None)
         self._dress_slices()
+        self._note_middles()
         self.reset()
         for view in self.views.values():
             view.set_render_blocked(False)
 
     def _dress_slices(self) -> None:
-        """A scale bar in each slice; the slices themselves in 3-D, where nothing else would be seen."""
+        """A scale bar in each slice, no colour legends (the page has one), and slices in 3-D where nothing else is."""
         from slicer import vtkMRMLAbstractViewNode
 
         is_empty = not self.surfaces()
         for view in self._slice_views():
             view.set_ruler(vtkMRMLAbstractViewNode.RulerTypeThin)
             view.set_visible_in_3d(is_empty)
+        for legend in self._nodes("vtkMRMLColorLegendDisplayNode"):
+            legend.SetVisibility(False)
+
+    def _note_middles(self) -> None:
+        """Where the scene's own slice views cut: whoever wrote it may have chosen the place."""
+        for name, view in zip(SLICE_VIEWS, self._slice_views(), strict=True):
+            matrix = view.get_view_node().GetSliceToRAS()
+            place = np.array([matrix.GetElement(row, 3) for row in range(3)])
+            if place.any():  # a view that the scene does not hold stands at the origin
+                self._middles[name] = place
 
     def _has_broken_node(self) -> bool:
-        """Whether a node's own file could not be read: it stands in the scene, empty."""
-        nodes = self._nodes("vtkMRMLVolumeNode")
-        return any(node.GetStorageNode() is not None and node.GetImageData() is None for node in nodes)
+        """Whether the file of a node could not be read: then it stands in the scene, empty."""
+        nodes = [node for node in self._nodes("vtkMRMLVolumeNode") if node.GetImageData() is None]
+        if not self.is_complete:
+            segmentations = self._nodes("vtkMRMLSegmentationNode")
+            nodes += [node for node in segmentations if node.GetSegmentation().GetNumberOfSegments() == 0]
+        return any(node.GetStorageNode() is not None for node in nodes)
 
     def _shown_in_scene(self, images: list[Any]) -> str | None:
         composites = self._nodes("vtkMRMLSliceCompositeNode")
@@ -218,6 +240,10 @@ class Viewer:
         """Segments and models that the scene holds, in its order."""
         return [*self._segments(), *self._models()]
 
+    @property
+    def has_segments(self) -> bool:
+        return any(True for _ in self._segments())
+
     def _segments(self) -> Iterator[Surface]:
         for node in self._nodes("vtkMRMLSegmentationNode"):
             node.CreateDefaultDisplayNodes()
@@ -252,7 +278,7 @@ class Viewer:
 
     @property
     def opacity(self) -> float:
-        """Opacity of all segments together; each keeps its own share of it."""
+        """Opacity of all segments and models together; each keeps its own share of it."""
         return self._opacity
 
     @opacity.setter
@@ -260,6 +286,9 @@ class Viewer:
         self._opacity = value
         for node in self._nodes("vtkMRMLSegmentationNode"):
             node.GetDisplayNode().SetOpacity(value)
+        for model in self._models():
+            display = self.scene.GetNodeByID(model.key).GetDisplayNode()
+            display.SetOpacity(value * self._shares.setdefault(model.key, display.GetOpacity()))
 
     # Where the views look
 
@@ -287,12 +316,12 @@ class Viewer:
         return {key: round(float(number), 4) for key, number in facts.items()} | {"label": label, "edges": edges}
 
     def reset(self) -> None:
-        """Look at everything anew: slices through the middle of the organs, 3-D from the front."""
+        """Look at everything anew: slices where the scene has them, else through the organs; 3-D from the front."""
         whole, organs = self._boxes()
         for view in self.views.values():
             view.reset_view()
         for name, field in self._fields.items():
-            field.aim(self.views[name], whole, (organs[0] + organs[1]) / 2)
+            field.aim(self.views[name], whole, self._middles.get(name, (organs[0] + organs[1]) / 2))
         renderer = self.views[THREE_D].renderer()
         renderer.ResetCamera(*np.stack(organs, axis=1).ravel())
         renderer.ResetCameraClippingRange()
@@ -325,6 +354,13 @@ def _silence() -> None:
     from vtkmodules.vtkCommonCore import vtkLogger
 
     vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
+
+
+def _register_more(scene: Any) -> None:
+    """Kinds of nodes that Slicer's modules add to its scene, and scenes of ours hold."""
+    import slicer
+
+    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
 
 
 def _collect_messages() -> Any:
