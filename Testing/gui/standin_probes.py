@@ -121,6 +121,9 @@ class Bed:
 
         self.python_qt = python_qt_module()
         self._prepare_main()
+        self.qt.QLabel("")  # loads PySide6's signatures
+        gc.collect()
+        gc.freeze()  # collections after each probe look at the probes' objects only
 
     def _prepare_main(self) -> None:
         """`__main__._app` and `__main__._help`, which probes ask for the error flag."""

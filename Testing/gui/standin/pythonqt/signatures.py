@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import inspect
 import typing
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ class Overload:
 
 def cpp_name(kind) -> str:
     """C++'s name of a type."""
+    if typing.get_origin(kind) is collections.abc.Callable:
+        return "PyObject"
     if kind in CPP_NAMES:
         return CPP_NAMES[kind]
     if isinstance(kind, str):
