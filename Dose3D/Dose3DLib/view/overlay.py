@@ -53,15 +53,23 @@ class Overlay:
         if color is None or color.GetName() in _GREYS:
             self._display.SetAndObserveColorNodeID(_dose_colors(node.GetScene()).GetID())
             self._low, self._top = min(0.0, float(low)), self.highest
+            if self.is_signed:
+                self._top = self.highest = max(self.highest, -self._low)
+                self._low = -self._top
         else:
             half = self._display.GetWindow() / 2
             self._low, self._top = self._display.GetLevel() - half, self._display.GetLevel() + half
-        self._floor = _FLOOR if self._low >= 0 else 0.0
+        self._floor = 0.0 if self.is_signed else _FLOOR
         self._apply()
 
     def undress(self) -> None:
         """Give the volume the look back that it had."""
         self._display.Copy(self._own)
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether the scale has a negative half, as a difference has: then it stays symmetric and hides nothing."""
+        return self._low < 0
 
     @property
     def top(self) -> float:
@@ -70,7 +78,8 @@ class Overlay:
 
     @top.setter
     def top(self, value: float) -> None:
-        self._top = max(value, self._low + 1e-6)
+        self._top = max(value, 1e-6 if self.is_signed else self._low + 1e-6)
+        self._low = -self._top if self.is_signed else self._low
         self._apply()
 
     @property
@@ -80,7 +89,7 @@ class Overlay:
 
     @floor.setter
     def floor(self, value: float) -> None:
-        self._floor = value
+        self._floor = 0.0 if self.is_signed else value
         self._apply()
 
     def _apply(self) -> None:

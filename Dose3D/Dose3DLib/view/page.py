@@ -48,7 +48,8 @@ class Page:
         title = viewer.title or "Scene"
         self._state.update({
             "trame__title": f"{title} · Dose3D", "title": title, "file_name": file_name, "large": "",
-            "has_report": has_report, "report_open": False, "slices": {}, "trame__favicon": "",
+            "has_report": has_report, "report_open": False, "is_complete": viewer.is_complete, "slices": {},
+            "trame__favicon": "",
             "presets": [{"key": key, "name": name, "hint": f"Window {width:g}, level {level:g} HU"}
                         for key, (name, width, level) in PRESETS.items()],
         })  # fmt: skip
@@ -100,6 +101,7 @@ class Page:
             "overlay_opacity": overlay.opacity if overlay else 0.0,
             "overlay_top": overlay.top if overlay else 1.0,
             "overlay_floor": overlay.floor if overlay else 0.0,
+            "overlay_signed": bool(overlay and overlay.is_signed),
             "overlay_highest": max(overlay.highest, overlay.top) if overlay else 1.0,
             "scale": overlay.scale() if overlay else {"colors": [], "ticks": [], "unit": ""},
         })  # fmt: skip
@@ -115,6 +117,7 @@ class Page:
             for item in self._viewer.surfaces()
         ]
         self._state.opacity = self._viewer.opacity
+        self._state.surfaces_title = "Structures" if self._viewer.has_segments else "Surfaces"
 
     def _follow_slices(self) -> None:
         """Tell the position of each slice view, now and whenever it moves, by slider or by wheel."""

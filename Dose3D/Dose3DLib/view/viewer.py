@@ -28,8 +28,6 @@ _HULL_OPACITY = 0.5
 _CLOSED = "Closed surface"
 _STRAIGHT = 0.9999
 """Cosine of the angle to a patient axis from which on a slice counts as oblique."""
-_LETTERS = {"Red": "SI", "Yellow": "RL", "Green": "AP"}
-"""Letters for a positive and a negative position along the view's own axis (RAS)."""
 
 
 @dataclass(frozen=True)
@@ -305,7 +303,7 @@ class Viewer:
         value = view.get_slice_value()
         across, up, through = slice_axes(view)
         is_straight = max(abs(through)) > _STRAIGHT
-        letter = _LETTERS[name][value < 0]
+        letter = _direction(through if value >= 0 else -through)  # positions count along the view's own axis
         label = (
             f"{letter} {abs(value):.1f} mm"
             if is_straight

@@ -48,11 +48,15 @@ def test_slices_go_through_the_middle_and_hold_the_body(plain, grab):
         assert 0.8 < np.ptp(rows) / 200 < 1.0, name  # and it is as large as it fits
 
 
-def test_position_in_words(plain):
-    plain.views["Red"].set_slice_value(-32.5)
-    plain.views["Yellow"].set_slice_value(18.0)
-    assert plain.slice_facts("Red")["label"] == "I 32.5 mm"
-    assert plain.slice_facts("Yellow")["label"] == "R 18.0 mm"
+@pytest.mark.parametrize("name", ["Red", "Yellow", "Green"])
+def test_position_in_words_is_where_the_plane_is(plain, name):
+    view = plain.views[name]
+    for offset in (-32.5, 18.0):
+        view.set_slice_value(offset)
+        matrix = view.get_view_node().GetSliceToRAS()
+        axis = {"Red": 2, "Yellow": 0, "Green": 1}[name]
+        place = matrix.GetElement(axis, 3)  # RAS millimetres
+        assert plain.slice_facts(name)["label"] == f"{'RAS'[axis] if place > 0 else 'LPI'[axis]} {abs(place):.1f} mm"
 
 
 def test_edges_are_named_as_radiologists_look(plain):
@@ -148,6 +152,78 @@ def test_second_volume_without_unit_states_none(tmp_path, open_viewer):
     assert viewer.surfaces() == []
     viewer.set_overlay(viewer.volumes()[1].GetID())
     assert viewer.overlay.scale()["unit"] == ""
+
+
+def test_a_difference_has_a_symmetric_scale_and_hides_nothing(tmp_path, open_viewer):
+    grid = ball_grid()
+    difference = dose(grid, 4.0)
+    difference.array[:15] *= -0.5
+    viewer = open_viewer(write_scene_file(tmp_path / "a.mrb", {"CT": ct(grid), "Difference": difference}, unit="Gy"))
+    assert viewer.overlay.is_signed
+    assert viewer.overlay.floor == 0
+    assert [float(tick) for tick in viewer.overlay.scale()["ticks"]] == pytest.approx([-4, -2, 0, 2, 4], rel=0.05)
+    viewer.overlay.top = 1.0
+    viewer.overlay.floor = 0.5
+    assert viewer.overlay.floor == 0
+    assert [float(tick) for tick in viewer.overlay.scale()["ticks"]] == [-1, -0.5, 0, 0.5, 1]
+
+
+def test_isodoses_are_surfaces_that_can_be_switched(tmp_path, open_viewer, grab):
+    from Dose3DLib.scene import mrb
+    from Dose3DLib.scene.nodes import add_volume
+    from vtkmodules.vtkFiltersSources import vtkSphereSource
+
+    scene = mrb.new_scene().GetMRMLScene()
+    mrb.store_as(add_volume(scene, ct(ball_grid()), "CT"), "CT.nrrd")
+    sphere = vtkSphereSource()
+    sphere.SetRadius(40.0)
+    sphere.Update()
+    model = scene.AddNewNodeByClass("vtkMRMLModelNode", "50 %")
+    model.SetAndObservePolyData(sphere.GetOutput())
+    model.CreateDefaultDisplayNodes()
+    model.GetDisplayNode().SetColor(1.0, 0.5, 0.0)
+    model.GetDisplayNode().SetOpacity(0.8)
+    mrb.store_as(model, "isodose.vtk")
+    mrb.save_scene(scene, tmp_path / "a.mrb")
+    viewer = open_viewer(tmp_path / "a.mrb")
+    assert [(s.name, s.color, s.is_shown) for s in viewer.surfaces()] == [("50 %", (255, 128, 0), True)]
+    assert not viewer.has_segments
+    shown = grab(viewer.views["ThreeD"])
+    viewer.opacity = 0.5
+    assert model.GetName() == "50 %"
+    assert viewer._nodes("vtkMRMLModelNode")[-1].GetDisplayNode().GetOpacity() == pytest.approx(0.4)
+    viewer.opacity = 1.0
+    viewer.show_all(False)
+    assert differing(shown, grab(viewer.views["ThreeD"])) > 0.1
+
+
+def test_slices_begin_where_the_scene_has_them(tmp_path, open_viewer):
+    from Dose3DLib.scene import mrb
+    from Dose3DLib.scene.nodes import add_volume
+
+    scene = mrb.new_scene().GetMRMLScene()
+    mrb.store_as(add_volume(scene, ct(ball_grid()), "CT"), "CT.nrrd")
+    inner = np.array([-22.0, 6.0, 31.0])
+    mrb.add_views(scene, (np.full(3, -75.0), np.full(3, 75.0)), (inner - 5, inner + 5))
+    mrb.save_scene(scene, tmp_path / "a.mrb")
+    viewer = open_viewer(tmp_path / "a.mrb")
+    for name, words in {"Yellow": "L 22.0 mm", "Green": "A 6.0 mm", "Red": "S 32.5 mm"}.items():
+        assert viewer.slice_facts(name)["label"] == words
+
+
+def test_a_scene_of_slicer_with_unknown_nodes_is_shown_and_said_to_be_incomplete(tmp_path, open_viewer):
+    import zipfile
+
+    whole = write_scene_file(tmp_path / "a.mrb", {"CT": ct(ball_grid())})
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(tmp_path / "b.mrb", "w") as new:
+        for item in old.infolist():
+            data = old.read(item)
+            if item.filename.endswith(".mrml"):
+                data = data.replace(b"</MRML>", b'<Fancy id="vtkMRMLFancyNode1" name="x"></Fancy></MRML>')
+            new.writestr(item.filename, data)
+    viewer = open_viewer(tmp_path / "b.mrb")
+    assert not viewer.is_complete
+    assert [node.GetName() for node in viewer.volumes()] == ["CT"]
 
 
 def test_oblique_volume_is_seen_straight_through_its_own_slices(tmp_path, open_viewer, grab):
