@@ -9,7 +9,10 @@ pytest.importorskip("slicer", reason="needs slicer-core")
 
 import standin_probes  # noqa: E402
 
-ANSWERED = 546
+TOPICS = {"attribute", "exception", "property", "threads", "timer"}
+"""Of these also what was run beside MRML's classes."""
+
+ANSWERED = 599
 """So many of the probes get the real answer; raise it when more do, never lower it."""
 
 QT6_LACKS = "Qt 6 dropped it, code for Qt 5 and 6 must not use it: StandInGap"
@@ -54,6 +57,7 @@ OTHERWISE = {
     "P3-124": ANOTHER_MACHINE,
     "P3-144": "that bed had no designer plug-ins; Slicer has them",
     "P3-145": "that bed had no designer plug-ins; Slicer has them",
+    "P7-030": "help() is an ordinary slot here, which raises StandInGap",
 }
 """Probes that are answered otherwise, with the reason."""
 
@@ -63,7 +67,7 @@ ENDED = "PROCESS crashed"
 
 @pytest.fixture(scope="module")
 def probes() -> dict[str, dict]:
-    found = [probe for probe in standin_probes.load() if probe["bed"] == "qt"]
+    found = [probe for probe in standin_probes.load() if probe["bed"] == "qt" or probe["topic"] in TOPICS]
     if not found:
         pytest.skip("needs the facts of the real desktop, which do not come with the repository")
     return {probe["id"]: probe for probe in found if ENDED not in probe.get("raised", "")}

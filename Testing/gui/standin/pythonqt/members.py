@@ -105,7 +105,7 @@ class BoundSlot:
     """`widget.setText`."""
 
     def __init__(self, member: SlotMember, wrapper):
-        self.member, self.wrapper = member, wrapper
+        self.member, self.wrapper, self.__name__ = member, wrapper, member.name
         self.__doc__ = f"X.{member.name}(a)"
 
     def __call__(self, *arguments, **keywords):
@@ -125,7 +125,7 @@ class UnboundSlot:
     """`qt.QWidget.setEnabled`, to be called with an instance first, or a static function."""
 
     def __init__(self, member: SlotMember, owner: type):
-        self.member, self.owner = member, owner
+        self.member, self.owner, self.__name__ = member, owner, member.name
 
     def __call__(self, *arguments, **keywords):
         member = self.member
@@ -140,6 +140,9 @@ class UnboundSlot:
 
     def __repr__(self):
         return f"<unbound qt slot {self.member.shown} of {self.owner.__name__} type>"
+
+
+BoundSlot.__name__ = UnboundSlot.__name__ = "builtin_qt_slot"
 
 
 class SignalMember:

@@ -90,13 +90,24 @@ def overloads(owner: type, name: str) -> tuple[Overload, ...]:
 
 @cache
 def constructors(owner: type) -> tuple[Overload, ...]:
-    """The forms of a constructor."""
+    """The forms of a constructor, in PythonQt's order: with a parent, then the others, the shorter first."""
     found = list(_forms(owner.__name__, get_signature(owner), False, {}, result=owner))
-    return tuple(sorted(found, key=lambda form: not _has_parent(form)))
+    return tuple(sorted(reversed(found), key=lambda form: (_group(form), found.index(_longest(form, found)))))
 
 
-def _has_parent(form: Overload) -> bool:
-    return bool(form.parameters) and form.parameters[0][1] == "parent"
+def _group(form: Overload) -> int:
+    """0 for those that begin with the parent (longest first), 1 for others, 2 for none."""
+    if not form.parameters:
+        return 2
+    return 0 if form.parameters[0][1] == "parent" else 1
+
+
+def _longest(form: Overload, found: list[Overload]) -> Overload:
+    """The form of which another is the beginning; those with a parent stay in their order."""
+    if _group(form) == 0:
+        return form
+    count = len(form.parameters)
+    return next(other for other in found if other.parameters[:count] == form.parameters)
 
 
 def _forms(name, signature, is_static, slot_names, result=inspect.Parameter.empty):
