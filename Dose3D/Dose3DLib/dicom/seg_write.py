@@ -160,7 +160,8 @@ def _source_image(reference: CtReference) -> Dataset:
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     copy_patient_and_study(reference.header, image)
     image.SOPClassUID = CTImageStorage
-    image.SOPInstanceUID = generate_uid(prefix=None)
+    # highdicom refers to it as the source of the segmentation, so it must be an image that there is.
+    image.SOPInstanceUID = next(slice_.sop_instance_uid for slice_ in reference.slices if slice_)
     image.SeriesInstanceUID = str(reference.header.SeriesInstanceUID)
     image.Modality = "CT"
     image.Rows, image.Columns = grid.shape[1:]
