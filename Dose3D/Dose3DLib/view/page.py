@@ -108,14 +108,10 @@ class Page:
 
     def _tell_surfaces(self) -> None:
         self._state.surfaces = [
-            {
-                "key": item.key,
-                "name": item.name,
-                "color": "#{:02x}{:02x}{:02x}".format(*item.color),
-                "shown": item.is_shown,
-            }
+            {"key": item.key, "name": item.name, "shown": item.is_shown, "empty": item.is_empty,
+             "color": "#{:02x}{:02x}{:02x}".format(*item.color)}
             for item in self._viewer.surfaces()
-        ]
+        ]  # fmt: skip
         self._state.opacity = self._viewer.opacity
         self._state.surfaces_title = "Structures" if self._viewer.has_segments else "Surfaces"
 

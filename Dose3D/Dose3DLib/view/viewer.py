@@ -32,12 +32,13 @@ _STRAIGHT = 0.9999
 
 @dataclass(frozen=True)
 class Surface:
-    """One segment or model: `key` finds it again, `color` is 0 to 255."""
+    """One segment or model: `key` finds it again, `color` is 0 to 255; an empty one is an organ that was not found."""
 
     key: str
     name: str
     color: tuple[int, int, int]
     is_shown: bool
+    is_empty: bool = False
 
 
 def off_screen_factories() -> list[Any]:
@@ -250,7 +251,9 @@ class Viewer:
                 segment = segmentation.GetSegment(segment_id)
                 shown = bool(display.GetVisibility() and display.GetSegmentVisibility(segment_id))
                 key = f"{node.GetID()}/{segment_id}"
-                yield Surface(key, segment.GetName() or segment_id, _bytes(segment.GetColor()), shown)
+                surface = segment.GetRepresentation(_CLOSED)
+                empty = surface is not None and surface.GetNumberOfPoints() == 0
+                yield Surface(key, segment.GetName() or segment_id, _bytes(segment.GetColor()), shown, empty)
 
     def _models(self) -> Iterator[Surface]:
         for node in self._nodes("vtkMRMLModelNode"):

@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("slicer", reason="needs slicer-core")
 from Dose3DLib.core.errors import InputError
+from Dose3DLib.geometry.mask import Mask
+from Dose3DLib.geometry.structure import Structure, StructureSet
 from scene_builder import HOSTILE, ball_grid, ct, dose, structures, write_scene_file
 
 
@@ -57,6 +59,14 @@ def test_position_in_words_is_where_the_plane_is(plain, name):
         axis = {"Red": 2, "Yellow": 0, "Green": 1}[name]
         place = matrix.GetElement(axis, 3)  # RAS millimetres
         assert plain.slice_facts(name)["label"] == f"{'RAS'[axis] if place > 0 else 'LPI'[axis]} {abs(place):.1f} mm"
+
+
+def test_an_organ_that_was_not_found_is_said_to_be_empty(tmp_path, open_viewer):
+    grid = ball_grid()
+    found = structures(grid)
+    missing = Structure("Larynx", Mask.empty(grid))
+    viewer = open_viewer(write_scene_file(tmp_path / "a.mrb", {"CT": ct(grid)}, StructureSet(grid, (*found, missing))))
+    assert [(s.name, s.is_empty) for s in viewer.surfaces()] == [("Bone", False), ("BODY", False), ("Larynx", True)]
 
 
 def test_edges_are_named_as_radiologists_look(plain):
