@@ -178,7 +178,7 @@ def gridOfVolume(node) -> Grid:
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     ijkToRas = np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
-    return Grid(LPS_TO_RAS @ ijkToRas, tuple(node.GetImageData().GetDimensions()[::-1]))
+    return Grid(node.GetImageData().GetDimensions()[::-1], LPS_TO_RAS @ ijkToRas)
 
 
 def isInScene(node) -> bool:
