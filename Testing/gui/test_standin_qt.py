@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
 from standin.pythonqt import (  # noqa: E402
     StandInGap,
     error_flag,
+    errors,
     light_class,
     qt_module,
     register_qt_name,
@@ -407,8 +408,8 @@ def test_qt_is_flat_and_other_layers_add_to_it(qt):
     assert qt.QLabel is qt_module().QLabel
     for absent in ("QVariant", "QString", "QStringList", "NoSuch"):
         assert not hasattr(qt, absent)
-    register_qt_name("QLoaderOfATest", QObject)
-    assert qt.QLoaderOfATest is QObject
+    register_qt_name("loaderOfATest", QObject)
+    assert qt.loaderOfATest is QObject
 
 
 def test_settings_keep_a_list_of_one_text(qt, tmp_path):
@@ -447,3 +448,19 @@ def test_wrappers_do_not_pile_up(qt):
     gc.collect()
     assert len(QApplication.allWidgets()) == widgets
     assert len(gc.get_objects()) - things < 50
+
+
+def test_exit_in_a_slot_ends_the_application_where_there_is_one(qt, printed, monkeypatch):
+    codes = []
+    monkeypatch.setattr(errors, "_exit_handlers", [codes.append])
+    _click(qt, lambda: sys.exit(3))
+    assert codes == [3]
+    assert not printed
+
+
+def test_an_exception_in_a_callable_of_a_menu_is_flagged(qt, printed):
+    menu = qt.QMenu()
+    action = menu.addAction("x", lambda: 1 / 0)
+    action.trigger()
+    assert printed == [ZeroDivisionError]
+    assert error_flag.had_error

@@ -2,7 +2,7 @@
 
 from .classes import PythonQtInstanceWrapper, light_class
 from .convert import unwrap, wrap
-from .errors import StandInGap, error_flag
+from .errors import StandInGap, error_flag, set_exit_handler
 from .module import python_qt_module, qt_module, register_qt_name
 from .special import BoolResult
 
@@ -15,6 +15,7 @@ __all__ = [
     "python_qt_module",
     "qt_module",
     "register_qt_name",
+    "set_exit_handler",
     "unwrap",
     "wrap",
 ]

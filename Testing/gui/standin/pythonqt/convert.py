@@ -81,12 +81,19 @@ def fit(kind, value) -> tuple[int, object]:
     if origin in (dict, collections.abc.Mapping) and isinstance(value, dict):
         return GOOD, unwrap(value)
     if origin is collections.abc.Callable and callable(value):
-        return FAIR, value
+        return FAIR, _reporting(value)
     if is_native_enum(kind):
         return _fit_enum(kind, value)
     if isinstance(kind, type):
         return _fit_object(kind, value)
     raise NoMatch
+
+
+def _reporting(function):
+    """A callable that Qt keeps: its exceptions are printed and flagged as those of slots."""
+    from .signals import delivery
+
+    return delivery(function)
 
 
 def _fit_bool(value):

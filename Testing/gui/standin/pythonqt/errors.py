@@ -20,10 +20,19 @@ class ErrorFlag:
 
 
 error_flag = ErrorFlag()
+_exit_handlers: list = []
+
+
+def set_exit_handler(function) -> None:
+    """Let sys.exit(code) in a slot call `function(code)`, as in Slicer; without, it is reported like any exception."""
+    _exit_handlers[:] = [function]
 
 
 def report(error: BaseException) -> None:
     """Print an exception that nobody can catch (through sys.excepthook), and remember that there was one."""
+    if isinstance(error, SystemExit) and _exit_handlers:
+        _exit_handlers[0](error.code)
+        return
     error_flag.had_error = True
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:

@@ -13,6 +13,7 @@ from . import hidden, special, threads
 from .calls import call, converted
 from .convert import NoMatch, fit, wrap
 from .enums import as_int, enum_class, flags_name, is_native_enum
+from .errors import StandInGap
 from .meta import table
 from .natives import qt_base
 from .signals import BoundSignal
@@ -62,7 +63,8 @@ class PropertyMember:
                 f"Property '{self.name}' of type '{shown}' does not accept an object of type "
                 f"{type(value).__name__} ({value!r})"
             ) from None
-        native.setProperty(self.name, given)
+        if not native.setProperty(self.name, given):
+            raise StandInGap(f"PySide6 does not take {value!r} for {cpp_class(wrapper)}.{self.name}")
 
 
 def _property_number(native, name: str, value) -> int:

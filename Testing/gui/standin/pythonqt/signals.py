@@ -104,13 +104,13 @@ def connect(wrapper, signature, *target, count: int | None = None) -> bool:
         return False
     if len(target) >= 2:
         return _connect_slot(wrapper, found, target[0], str(target[1]))
-    delivered = _delivery(target[0], count)
+    delivered = delivery(target[0], count)
     QtCore.QObject.connect(native, QtCore.SIGNAL(found), delivered)
     native.__dict__.setdefault(CONNECTIONS, []).append((found, target[0], delivered))
     return True
 
 
-def _delivery(function, count: int | None):
+def delivery(function, count: int | None = None):
     """What Qt calls when the signal comes: it keeps `function` alive until the sender goes."""
 
     def delivered(*arguments):

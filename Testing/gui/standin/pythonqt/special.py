@@ -128,6 +128,7 @@ def is_static(method) -> bool:
 
 def _single_shot(milliseconds, function, *rest):
     if rest:
+        QtCore.qWarning("QTimer::singleShot: Invalid slot specification")
         return None
 
     def fire():
@@ -177,8 +178,8 @@ def _owner(name: str):
     return QtWidgets.QFileDialog if name.endswith(("Name", "Names")) else QtWidgets.QInputDialog
 
 
-def _exec(wrapper, *_):
-    return wrap(wrapper._native.exec())
+def _exec(wrapper, *arguments):
+    return wrap(wrapper._native.exec(*unwrap(arguments)))
 
 
 def _exec_message_box(wrapper, *_):

@@ -40,8 +40,10 @@ def remembered(native):
 
 def let_go(wrapper) -> None:
     """The last Python reference to a wrapper goes."""
+    if sys.is_finalizing():
+        return
     native = wrapper._native
-    if native is None or shiboken6 is None or not shiboken6.isValid(native):
+    if native is None or not shiboken6.isValid(native):
         return
     if isinstance(native, QSignalBlocker):
         native.unblock()
