@@ -32,7 +32,6 @@ def color_node(scene: Any, node: Any, table: np.ndarray, ends: tuple[float, floa
     values = np.linspace(*ends, _COLORS)
     for index, (red, green, blue) in enumerate(table[places] / 255.0):
         made.SetColor(index, f"{values[index]:.3g} {units}", red, green, blue, 1.0)
-    made.SetNamesInitialised(1)
     made.GetLookupTable().SetTableRange(0, _COLORS - 1)
     node.SetNodeReferenceID(COLORS_ROLE, made.GetID())
     return made

@@ -18,7 +18,7 @@ from .nodes import scalar_volume
 __all__ = ["DoseLook", "Isodose", "add_dose", "add_isodoses", "add_difference", "style_difference", "style_dose"]
 
 _LINE_WIDTH = 2
-_OPACITY_3D = (0.12, 0.55)
+_OPACITY_3D = (0.15, 0.85)
 """Of the lowest and the highest isodose surface: the inner ones must be seen through the outer."""
 
 _GRAY = "CodeValue:Gy|CodingSchemeDesignator:UCUM|CodeMeaning:gray"

@@ -1,0 +1,201 @@
+"""Module Dose3DPhaseSpace: every control, real jobs on a small IAEA file whose photons follow a rule."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import slicer
+
+from gui_case import GuiCase  # isort: skip (first: inside Slicer it makes the next ones known)
+from builders.phase_space_builder import beam_records, write_phase_space
+
+
+class TestPhaseSpace(GuiCase):
+    moduleName = "Dose3DPhaseSpace"
+
+    def setUp(self):
+        super().setUp()
+        self.folder = Path(tempfile.mkdtemp(prefix="Dose3D-test-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def useFile(self, count: int = 500) -> Path:
+        path = write_phase_space(self.folder, beam_records(count))
+        self.ui.phaseSpacePathEdit.currentPath = str(path)
+        return path
+
+    def points(self):
+        return self.widget.sections["phaseSpace"].currentParameters().shownPoints
+
+    def places(self) -> np.ndarray:
+        return np.array(slicer.util.arrayFromModelPoints(self.points()))
+
+    def table(self) -> dict[str, str]:
+        shown = self.ui.summaryTable
+        return {shown.item(row, 0).text(): shown.item(row, 1).text() for row in range(shown.rowCount)}
+
+    def test_what_is_missing_is_said(self):
+        self.assertFalse(self.ui.applyButton.enabled)
+        self.assertIn("Choose a phase space", self.ui.applyButton.toolTip)
+        self.ui.phaseSpacePathEdit.currentPath = str(self.folder / "none.IAEAphsp")
+        self.assertIn("is no file", self.ui.applyButton.toolTip)
+        self.useFile()
+        self.assertTrue(self.ui.applyButton.enabled)
+
+    def test_nothing_is_shown_before_the_first_result(self):
+        for name in ("pointsCheckBox", "pointSizeSlider", "spectrumButton", "removePhotonsButton"):
+            self.assertFalse(getattr(self.ui, name).enabled, name)
+            self.assertIn("No photons", getattr(self.ui, name).toolTip)
+        self.assertEqual(self.ui.summaryTable.rowCount, 0)
+
+    def test_photons_are_points_in_millimetres(self):
+        self.useFile()
+        self.ui.phaseSpacePointsSpinBox.value = 200
+        self.assertIn("Done", self.runJob())
+        places = self.places()
+        self.assertEqual(places.shape, (200, 3))
+        self.assertTrue(np.allclose(places[:, 2], 270, atol=1e-3))
+        known = {(round(10 * r[2], 2), round(10 * r[3], 2)) for r in beam_records(500)}
+        self.assertTrue({(round(float(x), 2), round(float(y), 2)) for x, y, _ in places} <= known)
+        self.assertEqual(self.points().GetDisplayNode().GetActiveScalarName(), "energy (MeV)")
+        self.assertEqual(self.points().GetAttribute("Dose3D.Task"), "phsp info")
+        self.assertEqual(self.points().GetName(), "beam photons")
+        self.screenshot("phase_space")
+
+    def test_the_table_says_what_the_file_holds(self):
+        self.useFile()
+        self.runJob()
+        table = self.table()
+        self.assertEqual(table["particles"], "500")
+        self.assertEqual(table["histories"], "1,000")
+        self.assertEqual(table["z"], "27 cm")
+        self.assertTrue(table["photons"].startswith("500; mean"))
+        self.assertIn("Z along the beam", self.ui.frameLabel.text)
+        self.assertIn("R, A, S", self.ui.frameLabel.text)
+
+    def test_the_seed_decides_which_photons(self):
+        self.useFile()
+        self.ui.phaseSpacePointsSpinBox.value = 50
+        self.runJob()
+        first = self.places()
+        self.runJob()
+        self.assertTrue(np.array_equal(first, self.places()))
+        self.ui.phaseSpaceSeedSpinBox.value = 5
+        self.runJob()
+        self.assertFalse(np.array_equal(first, self.places()))
+
+    def test_running_again_replaces_what_was_shown(self):
+        self.useFile()
+        self.runJob()
+        nodes = slicer.mrmlScene.GetNumberOfNodes()
+        self.runJob()
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), nodes)
+
+    def test_points_can_be_hidden_and_made_larger(self):
+        self.useFile()
+        self.runJob()
+        display = self.points().GetDisplayNode()
+        self.assertTrue(display.GetVisibility())
+        self.check(self.ui.pointsCheckBox, False)
+        self.assertFalse(display.GetVisibility())
+        self.check(self.ui.pointsCheckBox, True)
+        self.assertTrue(display.GetVisibility())
+        self.ui.pointSizeSlider.value = 6
+        self.assertEqual(display.GetPointSize(), 6)
+
+    def test_the_spectrum_is_a_plot(self):
+        self.useFile()
+        self.runJob()
+        table = slicer.util.getNodesByClass("vtkMRMLTableNode")[0]
+        shares = slicer.util.arrayFromTableColumn(table, "share per MeV")
+        energies = slicer.util.arrayFromTableColumn(table, "energy (MeV)")
+        self.assertAlmostEqual(float(shares.sum() * (energies[1] - energies[0])), 1.0, places=4)
+        self.click(self.ui.spectrumButton)
+        chart = slicer.util.getNodesByClass("vtkMRMLPlotChartNode")[0]
+        views = slicer.util.getNodesByClass("vtkMRMLPlotViewNode")
+        self.assertIn(chart.GetID(), [view.GetPlotChartNodeID() for view in views])
+        self.assertIn("spectrum is shown", self.ui.statusLabel.text)
+
+    def test_remove_takes_everything_back(self):
+        self.useFile()
+        before = slicer.mrmlScene.GetNumberOfNodes()
+        self.runJob()
+        self.assertGreater(slicer.mrmlScene.GetNumberOfNodes(), before)
+        self.click(self.ui.removePhotonsButton)
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), before)
+        self.assertFalse(self.ui.removePhotonsButton.enabled)
+        self.assertEqual(self.ui.summaryTable.rowCount, 0)
+
+    def test_how_much_is_read_is_bounded(self):
+        path = self.useFile()
+        self.ui.phaseSpaceLimitSpinBox.value = 3
+        self.click(self.ui.copyPythonButton)
+        self.assertIn("limit=3000000", slicer.app.clipboard().text())
+        self.ui.phaseSpaceSeedSpinBox.value = 8
+        self.ui.phaseSpacePointsSpinBox.value = 77
+        self.click(self.ui.copyCommandButton)
+        text = slicer.app.clipboard().text()
+        for words in ("dose3d phsp info", str(path), "--points 77", "--seed 8", "--limit 3000000"):
+            self.assertIn(words, text)
+
+    def test_results_are_kept_where_wanted_and_replaced_when_asked(self):
+        self.useFile()
+        self.ui.phaseSpaceFolderEdit.currentPath = str(self.folder / "kept")
+        self.assertIn("Done", self.runJob())
+        self.assertTrue((self.folder / "kept" / "points.csv").is_file())
+        self.assertIn("exists already", self.runJob())
+        self.check(self.ui.phaseSpaceReplaceCheckBox, True)
+        self.assertIn("Done", self.runJob())
+
+    def test_a_file_without_its_header_is_refused(self):
+        path = self.useFile()
+        path.with_suffix(".IAEAheader").unlink()
+        self.assertIn("beside it", self.runJob())
+        self.assertIsNone(self.points())
+
+    def test_the_page_survives_saving_and_loading(self):
+        self.useFile()
+        self.ui.phaseSpacePointsSpinBox.value = 60
+        self.runJob()
+        path = self.folder / "saved.mrb"
+        self.assertTrue(slicer.util.saveScene(str(path)))
+        slicer.mrmlScene.Clear(0)
+        self.assertEqual(self.ui.summaryTable.rowCount, 0)
+        slicer.util.loadScene(str(path))
+        self.assertEqual(self.ui.phaseSpacePointsSpinBox.value, 60)
+        self.assertEqual(self.table()["particles"], "500")
+        self.assertEqual(self.places().shape, (60, 3))
+        self.assertIsNotNone(self.points().GetNodeReference("dose3dSpectrumChart"))
+
+    def test_other_photons_bring_their_own_numbers(self):
+        self.useFile()
+        self.runJob()
+        first = self.points()
+        self.selectNode(self.ui.shownPointsSelector, None)
+        self.assertEqual(self.ui.summaryTable.rowCount, 0)
+        self.selectNode(self.ui.shownPointsSelector, first)
+        self.assertEqual(self.table()["particles"], "500")
+
+    def test_no_photon_at_all(self):
+        path = write_phase_space(self.folder, [(2, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)] * 20, stem="electrons")
+        self.ui.phaseSpacePathEdit.currentPath = str(path)
+        self.assertIn("0 photons", self.runJob())
+        self.assertEqual(self.points().GetPolyData().GetNumberOfPoints(), 0)
+        self.assertTrue(self.table()["electrons"].startswith("20;"))
+
+    def test_the_real_file(self):
+        path = self.shared("phasespace_6mv/jaws_10x10.IAEAphsp")
+        self.ui.phaseSpacePathEdit.currentPath = str(path)
+        self.assertIn("Done", self.runJob())
+        self.assertEqual(self.table()["particles"], "118,163")
+        self.assertEqual(len(self.places()), 10000)
+        self.screenshot("phase_space_jaws")
+
+    def test_closing_the_scene_ends_the_job(self):
+        self.useFile()
+        self.click(self.ui.applyButton)
+        slicer.mrmlScene.Clear(0)
+        self.waitUntil(lambda: not self.widget.panel.busy, 10)
+        self.assertEqual(slicer.util.getNodesByClass("vtkMRMLTableNode"), [])
