@@ -441,6 +441,48 @@ def test_table_is_shown_and_edited(scene):
     assert model.data(model.index(1, 0)) == "66 Gy"
 
 
+# --- through the wrappers
+
+
+@pytest.fixture(scope="module")
+def seen():
+    from standin.widgets import wrapper_classes
+
+    return wrapper_classes()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda seen: seen["ctkRangeWidget"]().customSpinBoxesLimitsMin,
+        lambda seen: seen["ctkRangeWidget"]().reset(),
+        lambda seen: setattr(seen["qMRMLSliderWidget"](), "orientation", Qt.Vertical.value),
+        lambda seen: seen["ctkCheckableComboBox"]().checkableModelHelper(),
+    ],
+)
+def test_gaps_reach_the_caller(seen, use):
+    from standin.pythonqt import StandInGap
+
+    with pytest.raises(StandInGap):
+        use(seen)
+
+
+def test_methods_overridden_in_python_are_called(seen, scene, segmentation):
+    view = seen["qMRMLSegmentsTableView"]()
+    view.setSegmentationNode(segmentation)
+    assert view.model().rowCount() == 3
+
+
+def test_pages_of_the_modules_load():
+    pages = sorted(standin_probes.HERE.parents[1].glob("Dose3D*/Resources/UI/*.ui"))
+    assert len(pages) >= 3
+    for page in pages:
+        buffer = QBuffer()
+        buffer.setData(QByteArray(page.read_bytes()))
+        buffer.open(QIODevice.ReadOnly)
+        assert UiLoader().load(buffer) is not None, page.name
+
+
 # --- answers once for all
 
 

@@ -54,9 +54,10 @@ def wrapper_classes() -> dict[str, type]:
     """The classes as Python sees them, by name."""
     from PySide6.QtCore import QObject
 
-    from standin.pythonqt import light_class
+    from .seen import wrapper_of_class
 
-    return {name: light_class(native) for name, native in native_classes().items() if issubclass(native, QObject)}
+    natives = native_classes().items()
+    return {name: wrapper_of_class(native) for name, native in natives if issubclass(native, QObject)}
 
 
 def _unseen(name: str) -> bool:

@@ -35,7 +35,13 @@ def gap(what: str):
     """Raise StandInGap: the real one has this, the stand-in does not."""
     from standin.pythonqt import StandInGap
 
-    raise StandInGap(what)
+    met = StandInGap(what)
+    GAPS_MET.append(met)
+    raise met
+
+
+GAPS_MET: list[Exception] = []
+"""Gaps raised lately: where PySide6 swallows one (in a property), the wrapper raises it again."""
 
 
 def require_vtk(value, class_name: str):
