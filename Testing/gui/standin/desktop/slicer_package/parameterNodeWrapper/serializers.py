@@ -240,7 +240,5 @@ class DictText:
 
     def read(self, node, name: str):
         count = int(node.GetParameter(f"{name}.len") or 0)
-        pairs = [
-            (self.key.read(node, f"{name}.{i}.0"), self.value.read(node, f"{name}.{i}.1")) for i in range(count)
-        ]
+        pairs = [(self.key.read(node, f"{name}.{i}.0"), self.value.read(node, f"{name}.{i}.1")) for i in range(count)]
         return ObservedDict(pairs)._keep(lambda new: self.write(node, name, new))

@@ -57,9 +57,7 @@ class IsInstance(Validator):
 
     def validate(self, value) -> None:
         if not isinstance(value, self.classtype):
-            raise TypeError(
-                f"Value must be of type '{self.classtype}', is type '{type(value)}' value '{value}'"
-            )
+            raise TypeError(f"Value must be of type '{self.classtype}', is type '{type(value)}' value '{value}'")
 
 
 class WithinRange(Validator):
@@ -114,6 +112,4 @@ class RangeBounds(Validator):
     def validate(self, value) -> None:
         if value.minimum < self.minimum or value.maximum > self.maximum:
             bounds = f"[{self.minimum}, {self.maximum}]"
-            raise ValueError(
-                f"Range must be within the bound of {bounds}, is [{value.minimum:g}, {value.maximum:g}]"
-            )
+            raise ValueError(f"Range must be within the bound of {bounds}, is [{value.minimum:g}, {value.maximum:g}]")
