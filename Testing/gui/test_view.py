@@ -310,6 +310,33 @@ def test_a_wrong_token_is_refused(server, tmp_path, query):
         assert stranger.evaluate(script) == "refused"
 
 
+@pytest.mark.parametrize(("secret", "answer"), [("right", "result"), ("wrong", "error"), ("wslink-secret", "error")])
+def test_the_websocket_asks_for_the_secret_again(server, secret, answer):
+    """Whoever came past the door by a cookie must still say the secret in the first message."""
+    import asyncio
+
+    import aiohttp
+    import msgpack
+    from wslink.chunking import UnChunker, generate_chunks
+
+    async def hello():
+        jar = aiohttp.CookieJar(unsafe=True)
+        async with aiohttp.ClientSession(cookie_jar=jar) as client:
+            await (await client.get(server.url)).read()
+            async with client.ws_connect(f"http://127.0.0.1:{server.port}/ws") as ws:
+                token = server.url.split("secret=")[1] if secret == "right" else secret
+                message = {"wslink": "1.0", "id": "system:c0:0", "method": "wslink.hello", "args": [{"secret": token}]}
+                for chunk in generate_chunks(msgpack.packb(message), 0):
+                    await ws.send_bytes(chunk)
+                reader = UnChunker()
+                while True:
+                    heard = reader.process_chunk((await ws.receive(timeout=10)).data)
+                    if heard is not None:
+                        return heard
+
+    assert answer in asyncio.run(hello())
+
+
 def test_only_this_machine_is_listened_to(server):
     with socket.create_connection(("127.0.0.1", server.port), 5):
         pass

@@ -8,6 +8,8 @@ import os
 import secrets
 import signal
 import socket
+import sys
+import threading
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -125,10 +127,18 @@ async def _serve(settings: Settings, source: SceneSource, mrml: Path, say: Calla
         guard.port = server.port
         say(f"{guard.url}\nthis address is for this machine and for you alone; Ctrl-C ends; for research use only")
         if settings.browser:
-            webbrowser.open(guard.url)
+            _open_browser(guard.url)
         await stopped.wait()
     finally:
         await _stop(server, running)
+
+
+def _open_browser(url: str) -> None:
+    """The default browser, where there is a desktop: without one, a browser of the terminal would take it over."""
+    desktop = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    if not sys.platform.startswith("linux") or any(os.environ.get(name) for name in desktop):
+        # Some browsers return only when their window is closed.
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
 def _make_server(guard: Guard) -> Any:

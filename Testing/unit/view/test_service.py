@@ -93,6 +93,29 @@ def test_a_scene_whose_image_is_damaged(scene, tmp_path, environment):
     assert not list((tmp_path / "temporary").iterdir())
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="uses a script as the browser")
+@pytest.mark.parametrize(("words", "opens"), [((), True), (("--no-browser",), False)])
+def test_the_default_browser_gets_the_address(can_draw, scene, tmp_path, environment, words, opens):
+    program, heard = tmp_path / "browser", tmp_path / "heard.txt"
+    program.write_text(f'#!/bin/sh\nprintf %s "$1" > {heard}.part && mv {heard}.part {heard}\nsleep 60\n')
+    program.chmod(0o755)
+    command = [sys.executable, "-m", "Dose3DLib.cli", "view", scene, *words]
+    process = subprocess.Popen(command, env={**environment, "BROWSER": str(program)}, stdout=subprocess.PIPE, text=True,
+                               start_new_session=True)  # fmt: skip
+    process.stdout.readline()
+    url = process.stdout.readline().strip()
+    end = time.monotonic() + (10 if opens else 1)
+    while not heard.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.wait(10)
+    assert time.monotonic() - started < 2  # though the browser is still there
+    assert (heard.read_text() == url) if opens else not heard.exists()
+    if opens:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="uses POSIX signals")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", ["early", "serving"])
