@@ -155,7 +155,7 @@ class Bed:
             self._prepare_slicer()
         code = probe["code"].replace(TEMPLATE, os.environ.get("STANDIN_TEMPLATE", TEMPLATE))
         names = {"qt": self.qt, "ctk": self.ctk, "sys": sys, "gc": gc, "os": os, "spin": self.spin}
-        names.update(_app=self.main._app, PythonQt=self.python_qt, __name__="probe")
+        names.update(_app=self.main._app, PythonQt=self.python_qt)
         with contextlib.redirect_stdout(io.StringIO()):
             try:
                 value = _run_code(code, names)
@@ -174,10 +174,10 @@ def _run_code(code: str, names: dict):
     """Execute; the value of the last line where that is an expression."""
     tree = ast.parse(code)
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, "<probe>", "exec"), names)
+    exec(compile(tree, "<probe>", "exec", dont_inherit=True), names)
     if last is None:
         return _NOTHING
-    return eval(compile(ast.Expression(last.value), "<probe>", "eval"), names)
+    return eval(compile(ast.Expression(last.value), "<probe>", "eval", dont_inherit=True), names)
 
 
 if __name__ == "__main__":
