@@ -80,6 +80,23 @@ def test_without_opengl_it_says_what_to_install(refused, scene, tmp_path, monkey
     assert "apt install libgl1 libegl1" in line
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="hides libraries as Linux finds them")
+def test_a_machine_whose_opengl_libraries_are_missing(scene, tmp_path, environment):
+    hidden = tmp_path / "libraries"
+    hidden.mkdir()
+    names = "EGL.so.1 EGL.so GL.so.1 GL.so GLX.so.0 OpenGL.so.0 OSMesa.so OSMesa.so.6 OSMesa.so.7 OSMesa.so.8"
+    for name in names.split():
+        (hidden / f"lib{name}").write_text("no library")
+    done = subprocess.run([sys.executable, "-m", "Dose3DLib.cli", "view", scene, "--no-browser"],
+                          env={**environment, "LD_LIBRARY_PATH": str(hidden)}, capture_output=True, text=True,
+                          timeout=60)  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert re.fullmatch(
+        r"error: dose3d view: cannot draw on this machine .*apt install libgl1 libegl1\)\n", done.stderr
+    )
+    assert not list((tmp_path / "temporary").iterdir())
+
+
 def test_a_scene_whose_image_is_damaged(scene, tmp_path, environment):
     broken = tmp_path / "broken.mrb"
     with zipfile.ZipFile(scene) as old, zipfile.ZipFile(broken, "w") as new:
