@@ -15,6 +15,7 @@ from .dose_display import DoseDisplay, DoseResult
 from .dose_input import DoseInput
 from .scene_inputs import JobFiles, isInScene
 from .section import Job, Section, taskNamed
+from .tables import fillTable, prepareTable
 
 __all__ = ["DoseParameters", "DoseSection"]
 
@@ -79,7 +80,8 @@ class DoseSection(Section):
         self.reference = DoseInput(self, "reference", required=False)
         self.ct = CtInput(self, "doseCt", required=False)
         self.display = DoseDisplay()
-        self._applied = None
+        self._applied = self._listed = None
+        prepareTable(self.ui.isodoseTable, [_("Isodose"), _("Volume inside (cc)")])
         self.wire("highestDoseButton", "clicked()", self.onHighestDoseButton)
         self.wire("removeDoseButton", "clicked()", self.onRemoveDoseButton)
 
@@ -130,8 +132,19 @@ class DoseSection(Section):
             if hasDifference
             else reason or _("No second dose was subtracted.")
         )
-        self.ui.doseSummaryLabel.text = _summaryText(self.display.summary(node)) if isShown else ""
+        summary = self.display.summary(node) if isShown else {}
+        self.ui.doseSummaryLabel.text = _summaryText(summary) if isShown else ""
+        self._listIsodoses(summary.get("levels", []))
         self._apply(parameters if isShown else None)
+
+    def _listIsodoses(self, levels: list[dict]) -> None:
+        """The legend: colour, level, volume inside."""
+        if levels == self._listed:
+            return
+        self._listed = levels
+        volumes = [f"{level['volume_cc']:.4g}" + (" *" if level["cut_by_grid"] else "") for level in levels]
+        rows = [(level["label"], volume) for level, volume in zip(levels, volumes, strict=True)]
+        fillTable(self.ui.isodoseTable, rows, [tuple(level["color"]) for level in levels])
 
     def _apply(self, parameters) -> None:
         """Bring the views to what the parameters say, only when that has changed: users may rearrange the layers."""
@@ -214,10 +227,8 @@ def _summaryText(summary: dict) -> str:
     )]  # fmt: skip
     if summary.get("d2cc") is not None:
         lines.append(_("D2cc {dose:.4g} {units}").format(dose=summary["d2cc"], units=units))
-    for level in summary["levels"]:
-        lines.append(f"{level['label']}: {level['volume_cc']:.4g} cc" + (" *" if level["cut_by_grid"] else ""))
     if any(level["cut_by_grid"] for level in summary["levels"]):
-        lines.append(_("* the grid ends inside this isodose: its true volume is larger"))
+        lines.append(_("* The grid ends inside this isodose: its true volume is larger."))
     if "difference" in summary:
         found = summary["difference"]
         text = _("Difference {low:+.4g} to {high:+.4g} {units}")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import qt
 import slicer
 from Dose3DLib.scene.color_nodes import COLORS_ROLE
 from Dose3DLib.scene.phase_space_nodes import add_photons, add_spectrum
@@ -18,6 +17,7 @@ from slicer.parameterNodeWrapper import Default, WithinRange, parameterNodeWrapp
 from .scene_inputs import JobFiles, isInScene, setProvenance
 from .scene_results import provenanceOf, removeWithDisplay
 from .section import Job, Section, shortText, taskNamed
+from .tables import fillTable, prepareTable
 
 __all__ = ["PhaseSpaceParameters", "PhaseSpaceSection"]
 
@@ -68,10 +68,7 @@ class PhaseSpaceSection(Section):
     task = taskNamed("phsp", "info")
 
     def setup(self) -> None:
-        self.ui.summaryTable.setHorizontalHeaderLabels([_("What"), _("Value")])
-        self.ui.summaryTable.verticalHeader().setVisible(False)
-        self.ui.summaryTable.horizontalHeader().setStretchLastSection(True)
-        self.ui.summaryTable.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        prepareTable(self.ui.summaryTable, [_("What"), _("Value")])
         self._filled = None
         self.wire("spectrumButton", "clicked()", self.onSpectrumButton)
         self.wire("removePhotonsButton", "clicked()", self.onRemovePhotonsButton)
@@ -116,15 +113,8 @@ class PhaseSpaceSection(Section):
         rows = [(str(name), _valueText(value)) for name, value in figures.get("rows", {}).items()]
         if rows == self._filled:
             return
-        self._filled, table = rows, self.ui.summaryTable
-        table.setRowCount(len(rows))
-        for row, texts in enumerate(rows):
-            for column, text in enumerate(texts):
-                item = qt.QTableWidgetItem(text)
-                item.setToolTip(text)
-                table.setItem(row, column, item)
-        table.resizeColumnToContents(0)
-        table.setMinimumHeight(min(12, len(rows) + 1) * 24)
+        self._filled = rows
+        fillTable(self.ui.summaryTable, rows)
 
     # The job
 

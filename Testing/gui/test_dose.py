@@ -74,20 +74,20 @@ class TestDoseInput(DoseCase):
         self.assertTrue(self.ui.applyButton.enabled)
 
     def test_rows_follow_the_source(self):
-        self.assertTrue(self.ui.doseVolumeSelector.visible)
-        self.assertFalse(self.ui.dosePathEdit.visible)
+        self.assertTrue(self.isShown(self.ui.doseVolumeSelector))
+        self.assertFalse(self.isShown(self.ui.dosePathEdit))
         self.choose(self.ui.doseSourceSelector, "File on the disk")
-        self.assertFalse(self.ui.doseVolumeSelector.visible)
-        self.assertTrue(self.ui.dosePathEdit.visible)
+        self.assertFalse(self.isShown(self.ui.doseVolumeSelector))
+        self.assertTrue(self.isShown(self.ui.dosePathEdit))
         self.assertIn("Choose an RTDOSE file", self.ui.applyButton.toolTip)
 
     def test_rows_of_the_second_dose_and_the_ct_follow_theirs(self):
         self.choose(self.ui.referenceSourceSelector, "File on the disk")
-        self.assertTrue(self.ui.referencePathEdit.visible)
-        self.assertFalse(self.ui.referenceVolumeSelector.visible)
+        self.assertTrue(self.isShown(self.ui.referencePathEdit))
+        self.assertFalse(self.isShown(self.ui.referenceVolumeSelector))
         self.choose(self.ui.doseCtSourceSelector, "Files on the disk")
-        self.assertTrue(self.ui.doseCtPathEdit.visible)
-        self.assertFalse(self.ui.doseCtVolumeSelector.visible)
+        self.assertTrue(self.isShown(self.ui.doseCtPathEdit))
+        self.assertFalse(self.isShown(self.ui.doseCtVolumeSelector))
 
     def test_a_missing_file_is_said(self):
         self.useFile(self.folder / "nothing.dcm")
@@ -134,7 +134,9 @@ class TestDoseResult(DoseCase):
         self.assertEqual(node.GetAttribute("Dose3D.Task"), "dose show")
         self.assertEqual(node.GetDisplayNode().GetLowerThreshold(), 15)
         self.assertIn("Highest dose 60 Gy at L 10.0, P -5.0, S 20.0 mm", self.ui.doseSummaryLabel.text)
-        self.assertIn("50 % (30 Gy)", self.ui.doseSummaryLabel.text)
+        table = self.ui.isodoseTable
+        self.assertEqual([table.item(row, 0).text() for row in range(table.rowCount)], ["25 % (15 Gy)", "50 % (30 Gy)"])
+        self.assertAlmostEqual(float(table.item(1, 1).text()), 14.1, delta=0.6)  # a ball of 15 mm
         self.screenshot("dose")
 
     def test_levels_in_gy(self):
@@ -275,6 +277,7 @@ class TestDoseResult(DoseCase):
         self.assertTrue(slicer.util.saveScene(str(path)))
         slicer.mrmlScene.Clear(0)
         self.assertEqual(self.ui.doseSummaryLabel.text, "")
+        self.assertEqual(self.ui.isodoseTable.rowCount, 0)
         self.assertFalse(self.ui.highestDoseButton.enabled)
         slicer.util.loadScene(str(path))
         self.assertEqual(self.ui.doseLevelsEdit.text, "50")

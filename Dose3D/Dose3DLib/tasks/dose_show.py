@@ -142,7 +142,7 @@ def _check_frames(dose: DoseSource, second: DoseSource | None, ct: CtSource | No
     for name, frame in others.items():
         if frame and dose.frame and frame != dose.frame:
             progress.warn(
-                f"dose and {name[4:]} have different frames of reference: they may not lie where they seem to"
+                f"Dose and {name[4:]} have different frames of reference: they may not lie where they seem to."
             )
 
 
@@ -158,10 +158,10 @@ def _difference(settings: Settings, dose: DoseSource, second: DoseSource, progre
     except InputError as error:
         raise InputError(settings.reference, error.cause, error.remedy) from error
     if not found.same_grid:
-        progress.warn("the second dose was resampled linearly onto the grid of the first")
+        progress.warn("The second dose was resampled linearly onto the grid of the first.")
     if found.outside > 0:
         progress.warn(
-            f"{100 * found.outside:.3g} % of the first dose's grid lies outside the second's: no difference there (NaN)"
+            f"{100 * found.outside:.3g} % of the first dose's grid lies outside the second's: no difference there."
         )
     return found
 
