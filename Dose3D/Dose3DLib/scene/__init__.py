@@ -1,6 +1,5 @@
-"""Results as MRML nodes: live in Slicer, through slicer-core outside. Besides `view` the only room with `slicer` and `vtk`.
+"""Results as MRML nodes: live in Slicer, through slicer-core outside. Only here and in `view` are `slicer` and `vtk`.
 
 `nodes` adds nodes to any scene, `mrb` builds a scene file outside Slicer, `picture` draws structures off screen (in
-Slicer's own view where trame-slicer is installed).
-LPS turns to RAS here and nowhere else.
+Slicer's own view where trame-slicer is installed). LPS turns to RAS here and nowhere else.
 """
