@@ -245,9 +245,5 @@ KNOWN = {
     """,
 }
 
-MODULES = """
-annotations cli cameras colors cropvolume data generalizedreformat markups models plots reformat sceneviews
-segmentations sequences subjecthierarchy tables terminologies texts transforms units viewcontrollers
-volumerendering volumes welcome segmenteditor dicom sampledata segmentstatistics
-""".split()
+MODULES = ["annotations", "cli", "cameras", "colors", "cropvolume", "data", "generalizedreformat", "markups", "models", "plots", "reformat", "sceneviews", "segmentations", "sequences", "subjecthierarchy", "tables", "terminologies", "texts", "transforms", "units", "viewcontrollers", "volumerendering", "volumes", "welcome", "segmenteditor", "dicom", "sampledata", "segmentstatistics"]
 """Modules of the real application, as `slicer.modules` names them."""
