@@ -349,6 +349,22 @@ def test_calls_from_a_thread_arrive_in_the_main_thread(qt):
     assert seen == [threading.main_thread()]
 
 
+def test_empty_layouts_menus_and_icons_are_false(qt):
+    widget, menu = qt.QWidget(), qt.QMenu()
+    layout = qt.QVBoxLayout(widget)
+    assert not layout
+    assert not menu
+    assert not qt.QIcon()
+    layout.addWidget(qt.QLabel("x"))
+    widget.show()
+    menu.addAction("x")
+    assert layout
+    assert menu
+    assert widget
+    with pytest.raises(StandInGap, match=r"bool\(\) of a QSize"):
+        bool(qt.QSize(1, 2))
+
+
 # --- light wrapping
 
 

@@ -141,6 +141,25 @@ def test_no_attribute_that_the_real_class_lacks_in_what_we_use(records):
     assert not {name: found for name, found in extra.items() if found}
 
 
+NOT_NAMES = {"raise", "del", "print", "exec", "None", "py_toString", "enum_1"}
+"""Keywords (see PYTHON_KEYWORDS) and inner names of the facts."""
+
+
+@pytest.mark.parametrize("name", COMMON)
+def test_what_is_lacking_is_a_gap(name, records):
+    """What the real class shows is here, too, or raises StandInGap: never an AttributeError that hasattr() hides."""
+    cls, native = getattr(qt_module(), name), native_class(name)
+    real = set().union(*(_members(records[base.__name__]) for base in native.__mro__ if base.__name__ in records))
+    silent = []
+    for member in real - NOT_NAMES - set(records) - {base.__name__ for base in native.__mro__}:
+        try:
+            if not hasattr(cls, member):
+                silent.append(member)
+        except StandInGap:
+            pass
+    assert not [member for member in silent if member.isidentifier() and not member.startswith(("operator", "__"))]
+
+
 @pytest.mark.parametrize("name", [name for name in COMMON if hasattr(native_class(name), "staticMetaObject")])
 def test_properties_are_those_of_the_real_class(name, records):
     """A property without parentheses there is one here; one that Qt 6 dropped says so."""

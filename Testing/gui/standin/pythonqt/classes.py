@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shiboken6
 
-from . import subclassing
+from . import hidden, subclassing
 from .calls import converted
 from .enums import module_name
 from .natives import is_pyside, is_value_type, qt_base
@@ -30,6 +30,9 @@ class PythonQtClassWrapper(type):
         super().__init__(name, bases, namespace)
 
     def __getattr__(cls, name):
+        native = cls.__dict__.get("_native_class")
+        if native is not None and not name.startswith("_"):
+            hidden.refuse_missing(native, name)
         raise AttributeError(f"type object '{cls.__name__}' has no attribute '{name}'")
 
     def __dir__(cls):
@@ -73,7 +76,9 @@ class PythonQtInstanceWrapper(metaclass=PythonQtClassWrapper):
         return hash(repr(native)) if is_value_type(type(native)) else id(native)
 
     def __bool__(self):
-        return True
+        from .texts import truth
+
+        return truth(self)
 
     def __dir__(self):
         return shown_names(type(self)) + list(vars(self) if type(self)._is_derived else ())
@@ -98,7 +103,8 @@ class PythonQtInstanceWrapper(metaclass=PythonQtClassWrapper):
 def shown_names(cls: type) -> list[str]:
     """What dir() shows: Python's own names and the members, nothing of how the stand-in works."""
     names = {name for base in cls.__mro__ for name in vars(base) if not name.startswith("_")}
-    names -= {"name"}  # an alias of objectName that dir() does not show
+    if subclassing.is_qobject_class(cls._native_class):
+        names -= {"name"}  # an alias of objectName that dir() does not show
     return sorted(names | set(dir(object)) | {"__bool__", "__dict__", "__module__", "__weakref__"})
 
 

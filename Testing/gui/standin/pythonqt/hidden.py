@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .errors import StandInGap
-from .hidden_names import NAMES
+from .hidden_names import DROPPED, NAMES
 
 METHODS_OVER_PROPERTIES = {("QTimer", "singleShot")}
 """Names where PythonQt finds a static function before the property."""
@@ -23,27 +23,25 @@ DROPPED_SIGNALS = {
 }
 """Forms that Qt 5 has and Qt 6 lacks: code for both must not use them, so the stand-in refuses."""
 
-MISSING = {
-    "QLayout": {"margin": "use setContentsMargins"},
-    "QComboBox": {"autoCompletion": "use completer()", "autoCompletionCaseSensitivity": "use completer()"},
-    "QTextEdit": {"tabStopWidth": "use tabStopDistance"},
-    "QPlainTextEdit": {"tabStopWidth": "use tabStopDistance"},
-    "QSortFilterProxyModel": {"filterRegExp": "use filterRegularExpression"},
-    "QShortcut": {"whatsThis": "it is a method there"},
-    "QApplication": {"globalStrut": "no use"},
-    "QNetworkAccessManager": {"networkAccessible": "no use"},
-    "QFileDialog": dict.fromkeys(
-        ["nameFilterDetailsVisible", "resolveSymlinks", "confirmOverwrite", "readOnly"], "use setOption()"
-    ),
+REMEDIES = {
+    "margin": "use contentsMargins()",
+    "setMargin": "use setContentsMargins()",
+    "autoCompletion": "use completer()",
+    "tabStopWidth": "use tabStopDistance",
+    "filterRegExp": "use filterRegularExpression",
+    "desktop": "use primaryScreen",
 }
-"""Properties of Qt 5 that Qt 6 dropped, and what code for both uses."""
+STREAMS = {"readFrom", "writeTo"}
+"""Of value types; data streams are not in the stand-in."""
 
 
 def refuse_missing(native: type, name: str) -> None:
+    """StandInGap for what the real class has and the stand-in lacks."""
     for base in native.__mro__:
-        remedy = MISSING.get(base.__name__, {}).get(name)
-        if remedy:
-            raise StandInGap(f"Qt 6 dropped {base.__name__}.{name}; {remedy}")
+        if name in DROPPED.get(base.__name__, "").split():
+            raise StandInGap(f"PySide6 with Qt 6 has no {base.__name__}.{name}; {REMEDIES.get(name, 'do without it')}")
+    if name in STREAMS:
+        raise StandInGap(f"{native.__name__}.{name}: data streams are not in the stand-in")
 
 
 def shown_arguments(method) -> int | None:
@@ -59,9 +57,15 @@ NEW_PROPERTIES = {
 """Properties new in Qt 6 whose getter is an ordinary method in Qt 5."""
 
 
+SHOWN_AGAIN = {("QTextEdit", "find"), ("QPlainTextEdit", "find"), ("QStandardItemModel", "clearItemData")}
+"""Names that a class brings anew although they are hidden in its base."""
+
+
 def is_hidden(native: type, name: str) -> bool:
     if name in EVERYWHERE:
         return True
+    if any((base.__name__, name) in SHOWN_AGAIN for base in native.__mro__):
+        return False
     return any(name in HIDDEN.get(base.__name__, ()) for base in native.__mro__)
 
 

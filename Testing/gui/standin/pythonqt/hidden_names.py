@@ -149,3 +149,59 @@ NAMES = {
     ),
     "QWizard": "setCurrentId setDefaultProperty",
 }
+
+DROPPED = {
+    "QAbstractItemView": "viewOptions",
+    "QAction": "associatedGraphicsWidgets associatedWidgets parentWidget",
+    "QApplication": (
+        "ColorSpec CustomColor ManyColor NormalColor colorSpec desktop globalStrut setColorSpec setGlobalStrut"
+    ),
+    "QBrush": "matrix setMatrix",
+    "QColorDialog": "getRgba",
+    "QComboBox": "AdjustToMinimumContentsLength autoCompletion autoCompletionCaseSensitivity",
+    "QCoreApplication": "ApplicationFlags flush hasPendingEvents",
+    "QDate": "DateFormat MonthNameType StandaloneFormat longDayName longMonthName shortDayName shortMonthName",
+    "QDateTime": "fromTime_t setTime_t setUtcOffset toTime_t utcOffset",
+    "QDialog": "showExtension",
+    "QDockWidget": "AllDockWidgetFeatures",
+    "QEvent": "MacGLClearDrawable",
+    "QFileDialog": (
+        "DirectoryOnly DontUseSheet confirmOverwrite isNameFilterDetailsVisible isReadOnly "
+        "nameFilterDetailsVisible readOnly resolveSymlinks setConfirmOverwrite setNameFilterDetailsVisible "
+        "setReadOnly setResolveSymlinks"
+    ),
+    "QFileInfo": "created",
+    "QFont": (
+        "ForceIntegerMetrics OpenGLCompatible lastResortFamily lastResortFont rawMode rawName setRawMode setRawName"
+    ),
+    "QFontMetrics": "charWidth width",
+    "QGuiApplication": "isFallbackSessionManagementEnabled setFallbackSessionManagementEnabled",
+    "QIODevice": "OpenMode",
+    "QImage": "alphaChannel byteCount",
+    "QInputDialog": "InputDialogOptions options setOptions",
+    "QLayout": "margin setMargin",
+    "QLineEdit": "getTextMargins",
+    "QModelIndex": "child",
+    "QMouseEvent": "setLocalPos",
+    "QPainter": (
+        "HighQualityAntialiasing NonCosmeticDefaultPen Qt4CompatiblePainting combinedMatrix deviceMatrix "
+        "drawRoundRect initFrom redirected resetMatrix restoreRedirected setRedirected setWorldMatrix "
+        "worldMatrix"
+    ),
+    "QPalette": "Background Foreground",
+    "QPixmap": "grabWidget grabWindow",
+    "QPlainTextEdit": "setTabStopWidth tabStopWidth",
+    "QProcess": "setupChildProcess",
+    "QRegularExpression": "DontAutomaticallyOptimizeOption OptimizeOnFirstUsageOption",
+    "QSettings": "iniCodec setIniCodec",
+    "QShortcut": "parentWidget whatsThis",
+    "QSortFilterProxyModel": "clear filterRegExp setFilterRegExp",
+    "QStandardItem": "isTristate setTristate",
+    "QStandardPaths": "DataLocation enableTestMode",
+    "QTextEdit": "setTabStopWidth tabStopWidth",
+    "QThread": "currentThreadId",
+    "QTime": "elapsed restart start",
+    "QTreeWidget": "isFirstItemColumnSpanned setFirstItemColumnSpanned",
+    "QUrl": "topLevelDomain",
+}
+"""Names that PythonQt over Qt 5 shows and PySide6 lacks, mostly dropped by Qt 6: asking for them is a gap."""

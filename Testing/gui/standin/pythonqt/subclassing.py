@@ -26,6 +26,10 @@ def is_qobject(native) -> bool:
     return isinstance(native, QObject)
 
 
+def is_qobject_class(native_class) -> bool:
+    return native_class is not None and issubclass(native_class, QObject)
+
+
 def remember(native, wrapper) -> None:
     """Note the wrapper in its native object."""
     if hasattr(native, "__dict__"):  # a value has none: each look at it may give another wrapper

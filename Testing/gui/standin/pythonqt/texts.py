@@ -1,9 +1,11 @@
-"""repr and str of wrappers."""
+"""repr, str and truth of wrappers."""
 
 from __future__ import annotations
 
 import shiboken6
 from PySide6.QtCore import QObject
+
+from .errors import StandInGap
 
 
 def shown(wrapper) -> str:
@@ -57,3 +59,25 @@ INSIDE = {
         f"verticalPolicy = QSizePolicy::{n.verticalPolicy().name}) "
     ),
 }
+
+
+# fmt: off
+FALSY = {
+    "QLayoutItem", "QMenu", "QTranslator", "QMovie", "QTextDocument", "QColor", "QIcon", "QPixmap", "QImage", "QSize",
+    "QSizeF", "QPoint", "QPointF", "QRect", "QRectF", "QUrl", "QDir", "QDateTime", "QDate", "QTime", "QModelIndex",
+    "QKeySequence", "QRegularExpression", "QByteArray", "QProcessEnvironment", "QTextCursor", "QTextFormat",
+    "QTextBlock", "QElapsedTimer", "QItemSelection", "QMargins", "QTemporaryDir", "QStorageInfo", "QUuid",
+}
+# fmt: on
+"""Classes whose objects may be false in PythonQt: a layout or menu without entries, an icon without picture."""
+
+
+def truth(wrapper) -> bool:
+    """bool() of a wrapper. Where two of the three questions could be meant, the facts don't tell which: a gap."""
+    native = wrapper._native
+    if native is None or not any(base.__name__ in FALSY for base in type(native).__mro__):
+        return True
+    questions = [name for name in ("isNull", "isEmpty", "isValid") if hasattr(native, name)]
+    if len(questions) != 1:
+        raise StandInGap(f"bool() of a {type(wrapper).__name__} is not known; ask it with {', '.join(questions)}")
+    return getattr(native, questions[0])() == (questions[0] == "isValid")
