@@ -454,8 +454,7 @@ def seen():
 @pytest.mark.parametrize(
     "use",
     [
-        lambda seen: seen["ctkRangeWidget"]().customSpinBoxesLimitsMin,
-        lambda seen: seen["ctkRangeWidget"]().reset(),
+        lambda seen: seen["qMRMLCoordinatesWidget"]().unitAwareProperties,
         lambda seen: setattr(seen["qMRMLSliderWidget"](), "orientation", Qt.Vertical.value),
         lambda seen: seen["ctkCheckableComboBox"]().checkableModelHelper(),
     ],

@@ -18,6 +18,8 @@ UNIT_KEYS = {"None": 0, "Prefix": 1, "Suffix": 2, "Precision": 4, "MinimumValue"
 UNIT_KEYS_AND_ALL = {**UNIT_KEYS, "All": 63}
 DEFAULT_UNIT_PROPERTIES = 39
 """Prefix, suffix, precision and scaling."""
+SPIN_BOX_UNIT_PROPERTIES = 31
+"""All but scaling."""
 
 SCENE_SIGNATURE = {"setMRMLScene(vtkMRMLScene*)": "setMRMLScene"}
 
@@ -58,8 +60,10 @@ class Units:
         self._observers.add(unit, "ModifiedEvent", self.update)
         if self.properties & UNIT_KEYS["Scaling"] and unit.GetDisplayCoefficient() != 1.0:
             gap("units that scale the value")
-        if self.properties & (UNIT_KEYS["MinimumValue"] | UNIT_KEYS["MaximumValue"]):
-            gap("units that limit the value")
+        if self.properties & UNIT_KEYS["MinimumValue"]:
+            self.widget.minimum = unit.GetMinimumValue()
+        if self.properties & UNIT_KEYS["MaximumValue"]:
+            self.widget.maximum = unit.GetMaximumValue()
         if self.properties & UNIT_KEYS["Prefix"]:
             self.widget.prefix = unit.GetPrefix() or ""
         if self.properties & UNIT_KEYS["Suffix"]:
@@ -112,7 +116,7 @@ class qMRMLSliderWidget(ctkSliderWidget):
 
 
 class qMRMLSpinBox(ctkDoubleSpinBox):
-    """A spin box with units."""
+    """A spin box with units, which also limit its value."""
 
     CPP_SIGNATURES = SCENE_SIGNATURE
     UnitAwareProperty = QFlag(enum.IntFlag("UnitAwareProperty", UNIT_KEYS))
@@ -121,6 +125,7 @@ class qMRMLSpinBox(ctkDoubleSpinBox):
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self._units = Units(self)
+        self._units.properties = SPIN_BOX_UNIT_PROPERTIES
 
     @Slot(object)
     def setMRMLScene(self, scene) -> None:
@@ -189,7 +194,7 @@ class qMRMLCoordinatesWidget(ctkCoordinatesWidget):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
-        self._units = Units(self)
+        self._units, self._told_properties = Units(self), False
 
     prefix, suffix = "", ""  # coordinates show none; taken from the unit and dropped
 
@@ -209,7 +214,11 @@ class qMRMLCoordinatesWidget(ctkCoordinatesWidget):
 
     @Slot(int)
     def setUnitAwareProperties(self, flags: int) -> None:
+        self._told_properties = True
         self._units.set_properties(flags)
 
+    def _unit_properties(self) -> int:
+        return self._units.properties if self._told_properties else gap("unitAwareProperties before they are set")
+
     quantity = Property(str, lambda self: self._units.quantity, setQuantity, notify=quantityChanged)
-    unitAwareProperties = Property(int, lambda self: self._units.properties, setUnitAwareProperties)
+    unitAwareProperties = Property(int, _unit_properties, setUnitAwareProperties)

@@ -67,7 +67,7 @@ class ctkPathLineEdit(QWidget):
     filters = stored(int, "_filters", 24663)
     options = stored(int, "_options", 0)
     sizeAdjustPolicy = stored(int, "_size_adjust_policy", 1, "updateGeometry")
-    minimumContentsLength = stored(int, "_minimum_contents_length", 17, "updateGeometry")
+    minimumContentsLength = stored(int, "_minimum_contents_length", 0, "updateGeometry")
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)

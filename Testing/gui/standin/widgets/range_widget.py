@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 from PySide6.QtCore import Property, QPoint, QRect, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QPainter
@@ -227,7 +228,8 @@ class ctkRangeWidget(QWidget):
 
     @Slot()
     def reset(self) -> None:
-        gap("what ctkRangeWidget.reset() does")
+        """To the whole range."""
+        self.setValues(self.minimum, self.maximum)
 
     @Slot(int)
     def setDecimals(self, decimals: int) -> None:
@@ -265,5 +267,5 @@ class ctkRangeWidget(QWidget):
     spinBoxAlignment = stored(int, "_spin_box_alignment", Qt.AlignVCenter.value)
     tickInterval = of_part(float, "_slider", "tickInterval")
     symmetricMoves = of_part(bool, "_slider", "symmetricMoves")
-    customSpinBoxesLimitsMin = Property(float, lambda self: gap("customSpinBoxesLimitsMin of ctkRangeWidget"))
-    customSpinBoxesLimitsMax = Property(float, lambda self: gap("customSpinBoxesLimitsMax of ctkRangeWidget"))
+    customSpinBoxesLimitsMin = Property(float, lambda self: sys.float_info.max)  # the wrong way round: no limits
+    customSpinBoxesLimitsMax = Property(float, lambda self: sys.float_info.min)

@@ -128,7 +128,7 @@ class ctkSliderWidget(QWidget):
     valueIsChanging = Signal(float)
     decimalsChanged = Signal(int)
 
-    synchronizeSiblings = stored(int, "_synchronize_siblings", 3)
+    synchronizeSiblings = stored(int, "_synchronize_siblings", 1)
     popupSlider = stored(bool, "_popup_slider", False)
     tracking = stored(bool, "_tracking", True)
 
