@@ -101,6 +101,8 @@ class Dose3DModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _addSections(self) -> None:
         """Functions, panel, results, the rest: in the order in which Tab walks through them."""
         made = [kind(self) for kind in self.sectionClasses]
+        for section in filter(lambda s: s.resultPart, made):
+            getattr(section.ui, section.resultPart).setParent(None)  # else Tab would come to it before the panel
         self.sections = {section.name: section for section in made}
         for section in filter(lambda s: s.isFunction, made):
             self.ui.functionPlace.layout().addWidget(section.widget)

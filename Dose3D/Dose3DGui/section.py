@@ -148,9 +148,13 @@ class Section:
 
     def onPathChanged(self, path=None) -> None:
         """Keep the paths with the scene."""
-        if self.parameters and not self.page.refreshing:
-            for edit, member in self.paths.items():
-                setattr(self.parameters, member, getattr(self.ui, edit).currentPath)
+        if not self.parameters or self.page.refreshing:
+            return
+        # All are read first: each write makes the page show what the parameter node says.
+        shown = {member: getattr(self.ui, edit).currentPath for edit, member in self.paths.items()}
+        for member, text in shown.items():
+            if getattr(self.parameters, member) != text:
+                setattr(self.parameters, member, text)
 
     def refreshAll(self) -> None:
         """Called by the page: paths, then the section's own widgets."""

@@ -111,6 +111,7 @@ class FindSection(Section):
         """A new region begins as the box around the CT."""
         if self.ct.volume is not None:
             fitRoi(node, self.ct.volume)
+            self.page.onParametersChanged()
 
     def onUndoButton(self) -> None:
         """Bring back what the segmentation held before the last result."""

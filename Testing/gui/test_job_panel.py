@@ -71,7 +71,7 @@ class PanelCase(GuiCase):
     def assertIdle(self):
         self.assertTrue(self.ui.applyButton.enabled)
         self.assertFalse(self.ui.cancelButton.enabled)
-        self.assertFalse(self.ui.progressBar.visible)
+        self.assertFalse(self.isShown(self.ui.progressBar))
         self.assertEqual(self.filesLeft(), [])
 
 
@@ -147,7 +147,7 @@ class TestJobPanelRunning(PanelCase):
         self.assertFalse(self.ui.applyButton.enabled)
         self.assertIn("is running", self.ui.applyButton.toolTip)
         self.assertTrue(self.ui.cancelButton.enabled)
-        self.assertTrue(self.ui.progressBar.visible)
+        self.assertTrue(self.isShown(self.ui.progressBar))
         self.waitUntil(lambda: "left" in self.ui.statusLabel.text, 30, "no remaining time")
         self.assertGreater(self.ui.progressBar.value, 0)
         self.waitForEnd()
