@@ -88,9 +88,6 @@ class DoseSection(Section):
     def chooseDefaults(self) -> None:
         self.dose.chooseDefaults()
 
-    def onSceneClosed(self) -> None:
-        self._applied = None
-
     # Handlers
 
     def onHighestDoseButton(self) -> None:

@@ -14,6 +14,7 @@ from .load_section import looksLikeDicom
 from .scene_inputs import JobFiles, isInScene
 from .scene_results import SegmentationPlace
 from .section import Job, Section, shortText, taskNamed
+from .tables import fillTable, prepareTable
 
 __all__ = ["StructuresParameters", "StructuresSection"]
 
@@ -75,12 +76,14 @@ class StructuresSection(Section):
     def setup(self) -> None:
         self.ct = CtInput(self, "convertCt", required=False)
         self.place = SegmentationPlace()
+        prepareTable(self.ui.convertTable, [_("Structure"), _("Volume")])
         self.wire("convertSourceSelector", "currentIndexChanged(int)", self.onSourceChanged)
         self.wire("convertTargetSelector", "currentIndexChanged(int)", self.onTargetChanged)
         self.wire("convertUndoButton", "clicked()", self.onUndoButton)
 
     def onSceneClosed(self) -> None:
         self.place.forget()
+        fillTable(self.ui.convertTable, [])
 
     # Handlers
 
@@ -202,14 +205,13 @@ class StructuresSection(Section):
             overwrite=parameters.convertReplace and not self.toScene,
         )
         if not self.toScene:
-            return Job(self.task, settings, self.onWritten)
+            return Job(self.task, settings, self.showWritten)
         volume, ctPath = self.ct.volume, self.ct.path
         return Job(self.task, settings, lambda result: self.show(result, path, volume, ctPath))
 
-    def onWritten(self, result) -> None:
-        """Remember the places for the next time."""
-        for edit in ("convertPathEdit", "convertOutputEdit"):
-            getattr(self.ui, edit).addCurrentPathToHistory()
+    def showWritten(self, result) -> None:
+        """List what was written."""
+        fillTable(self.ui.convertTable, list(result.summary.items()))
 
     def show(self, result, path: Path, volume, ctPath: str) -> None:
         """Bring the structures into the scene and select them on the page."""
@@ -222,4 +224,5 @@ class StructuresSection(Section):
         target = chosen if isInScene(chosen) else None
         facts = {"Task": self.task.name, "Version": Dose3DLib.__version__, "Source": str(path)}
         self.currentParameters().convertedSegmentation = self.place.put(structures, path.name, volume, target, facts)
+        self.showWritten(result)
         self.refresh()

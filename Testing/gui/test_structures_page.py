@@ -123,6 +123,9 @@ class TestConvertStructures(StructuresCase):
         self.assertIn("Done", self.runJob())
         found = {s.name: s.mask.voxels for s in read_masks(out / "masks", None)}
         self.assertEqual(found, {s.name: s.mask.voxels for s in TWO})
+        table = self.ui.convertTable
+        self.assertEqual([table.item(row, 0).text() for row in range(table.rowCount)], [s.name for s in TWO])
+        self.assertIn("1.73 cc", table.item(0, 1).text())  # 6 x 6 x 4 voxels of 12 mm3
 
     def test_standard_names(self):
         self.useFile(self.structuresFile())
@@ -165,6 +168,15 @@ class TestConvertStructures(StructuresCase):
         self.screenshot("structures")
         self.click(self.ui.convertUndoButton)
         self.assertEqual(slicer.util.getNodesByClass("vtkMRMLSegmentationNode"), [])
+        self.assertFalse(self.ui.convertUndoButton.enabled)
+
+    def test_closing_the_scene_forgets_the_last_result(self):
+        self.useFile(self.structuresFile())
+        self.choose(self.ui.convertTargetSelector, "Segmentation of the scene")
+        self.runJob()
+        self.assertEqual(self.ui.convertTable.rowCount, 2)
+        slicer.mrmlScene.Clear(0)
+        self.assertEqual(self.ui.convertTable.rowCount, 0)
         self.assertFalse(self.ui.convertUndoButton.enabled)
 
     def test_a_chosen_segmentation_is_filled_and_given_back(self):
