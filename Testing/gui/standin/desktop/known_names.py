@@ -245,5 +245,34 @@ KNOWN = {
     """,
 }
 
-MODULES = ["annotations", "cli", "cameras", "colors", "cropvolume", "data", "generalizedreformat", "markups", "models", "plots", "reformat", "sceneviews", "segmentations", "sequences", "subjecthierarchy", "tables", "terminologies", "texts", "transforms", "units", "viewcontrollers", "volumerendering", "volumes", "welcome", "segmenteditor", "dicom", "sampledata", "segmentstatistics"]
+MODULES = {
+    "annotations",
+    "cameras",
+    "cli",
+    "colors",
+    "cropvolume",
+    "data",
+    "dicom",
+    "generalizedreformat",
+    "markups",
+    "models",
+    "plots",
+    "reformat",
+    "sampledata",
+    "sceneviews",
+    "segmentations",
+    "segmenteditor",
+    "segmentstatistics",
+    "sequences",
+    "subjecthierarchy",
+    "tables",
+    "terminologies",
+    "texts",
+    "transforms",
+    "units",
+    "viewcontrollers",
+    "volumerendering",
+    "volumes",
+    "welcome",
+}
 """Modules of the real application, as `slicer.modules` names them."""

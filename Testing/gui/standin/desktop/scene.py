@@ -34,6 +34,10 @@ class SceneCore:
         self.scene = slicer.vtkMRMLScene()
         self.logic = slicer.vtkSlicerApplicationLogic()
         self.logic.SetMRMLScene(self.scene)
+        (cache.parent / "share" / "ColorFiles").mkdir(parents=True, exist_ok=True)  # else the colours complain
+        self.logic.SetHomeDirectory(str(cache.parent))
+        self.logic.SetShareDirectory("share")
+
         self.logic.SetSliceLogics(vtkCollection())
         self.logic.SetViewLogics(vtkCollection())
         self._add_remote_io(cache)

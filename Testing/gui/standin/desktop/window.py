@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from PySide6.QtCore import Property, QObject, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QPixmap
 from PySide6.QtWidgets import (
     QComboBox,
     QDockWidget,
@@ -78,7 +78,7 @@ class qSlicerModulePanel(QScrollArea):
         self._column = QVBoxLayout(self._content)
         self._column.setContentsMargins(0, 0, 0, 0)
         self.setWidget(self._content)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarAsNeeded)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
 
     def show_module(self, name: str) -> None:
         if self._page is not None:
@@ -94,6 +94,7 @@ class qSlicerModulePanel(QScrollArea):
             page.layout().addStretch(1)
         self._page = page
         page.show()
+        self.setMinimumWidth(self._content.minimumSizeHint().width() + 24)  # never scrolls sideways
         page.enter()
         self.verticalScrollBar().setValue(0)
 
@@ -137,6 +138,13 @@ class qSlicerMainWindow(QMainWindow):
     @Slot(result=QToolBar)
     def moduleSelector(self):
         return self._selector
+
+    @Slot(result=QPixmap)
+    def grab(self) -> QPixmap:
+        """A picture of the window with views that show the scene as it is."""
+        self._application.processEvents()
+        self._application.layout.draw()
+        return super().grab()
 
     @Slot()
     def on_FileCloseSceneAction_triggered(self) -> None:
