@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import sys
+import tempfile
 import types
+import uuid
 from pathlib import Path
 
 from PySide6.QtCore import Property, QObject, Signal, Slot
@@ -22,6 +26,8 @@ class ctkDICOMDatabase(QObject):
         super().__init__(parent)
         self._instances: dict[str, dict] = {}
         self._is_open = True
+        self.own_folder = tempfile.mkdtemp(prefix="standin-dicom-")
+        atexit.register(shutil.rmtree, self.own_folder, ignore_errors=True)
 
     isOpen = Property(bool, lambda self: self._is_open)
 
@@ -105,9 +111,13 @@ class ctkDICOMDatabase(QObject):
         """Value of a tag such as '0008,0060' in a file, as text."""
         import pydicom
 
+        if not Path(fileName).is_file():
+            return ""
         group, _, element = tag.partition(",")
         found = pydicom.dcmread(fileName, stop_before_pixels=True).get((int(group, 16), int(element, 16)))
-        return "" if found is None else str(found.value)
+        if found is None:
+            return ""
+        return "\\".join(map(str, found.value)) if found.VM > 1 else str(found.value)
 
     @Slot(str, str, result=str)
     def instanceValue(self, sopInstanceUID: str, tag: str) -> str:
@@ -122,8 +132,10 @@ class ctkDICOMDatabase(QObject):
         return bool(gone)
 
 
-def import_dicom(database: ctkDICOMDatabase, folder: Path) -> bool:
-    """Index all files below a folder; True when there was a DICOM file."""
+def import_dicom(database: ctkDICOMDatabase, folder: Path, copy_files: bool = False) -> bool:
+    """Index all files below a folder, or copies of them in the database's own; True when there was a DICOM file."""
+    if copy_files:
+        folder = shutil.copytree(folder, Path(database.own_folder) / uuid.uuid4().hex)
     found = [database.add_file(path) for path in sorted(Path(folder).rglob("*")) if path.is_file()]
     database.databaseChanged.emit()
     return any(found)
@@ -164,7 +176,7 @@ def install_dicom(application) -> None:
     slicer.dicomDatabase = wrap(database)
 
     def importDicom(dicomDataDir, dicomDatabase=None, copyFiles=False):
-        return import_dicom(database, dicomDataDir)
+        return import_dicom(database, dicomDataDir, copyFiles)
 
     def loadSeriesByUID(seriesUIDs):
         if not isinstance(seriesUIDs, (list, tuple)):
