@@ -78,7 +78,7 @@ def fit(kind, value) -> tuple[int, object]:
         return _fit_union(typing.get_args(kind), value)
     if origin in (collections.abc.Sequence, collections.abc.Iterable, list, tuple):
         return _fit_sequence(typing.get_args(kind), value)
-    if origin in (dict, collections.abc.Mapping) and isinstance(value, dict):
+    if (origin or kind) in (dict, collections.abc.Mapping) and isinstance(value, dict):
         return GOOD, unwrap(value)
     if origin is collections.abc.Callable and callable(value):
         return FAIR, _reporting(value)
