@@ -112,10 +112,16 @@ class TestPhaseSpace(GuiCase):
         shares = slicer.util.arrayFromTableColumn(table, "share per MeV")
         energies = slicer.util.arrayFromTableColumn(table, "energy (MeV)")
         self.assertAlmostEqual(float(shares.sum() * (energies[1] - energies[0])), 1.0, places=4)
+        layouts = slicer.vtkMRMLLayoutLogic()  # the scene's layout node, made where there is none
+        layouts.SetMRMLScene(slicer.mrmlScene)
+        layout = layouts.GetLayoutNode()
+        before = layout.GetViewArrangement()
+        self.addCleanup(layout.SetViewArrangement, before)
         self.click(self.ui.spectrumButton)
+        self.assertNotEqual(layout.GetViewArrangement(), before)
         chart = slicer.util.getNodesByClass("vtkMRMLPlotChartNode")[0]
-        views = slicer.util.getNodesByClass("vtkMRMLPlotViewNode")
-        self.assertIn(chart.GetID(), [view.GetPlotChartNodeID() for view in views])
+        selection = slicer.util.getNodesByClass("vtkMRMLSelectionNode")[0]
+        self.assertEqual(selection.GetActivePlotChartID(), chart.GetID())
         self.assertIn("spectrum is shown", self.ui.statusLabel.text)
 
     def test_remove_takes_everything_back(self):
