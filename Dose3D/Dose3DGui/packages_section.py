@@ -28,10 +28,12 @@ class PackagesSection(Section):
         self.wire("installPackagesButton", "clicked()", self.onInstallPackagesButton)
 
     def setParameterNode(self, node) -> None:
-        """Nothing of this belongs to a scene."""
+        """Nothing of this belongs to a scene; but the page is shown anew, and packages may have come meanwhile."""
+        if node is not None:
+            self._show()
 
     def refreshAll(self) -> None:
-        self._show()
+        """Nothing of this depends on parameters."""
 
     def onWheelFolderChanged(self, path=None) -> None:
         """Keep the folder for all scenes."""

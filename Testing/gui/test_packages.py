@@ -9,9 +9,9 @@ import types
 from pathlib import Path
 from unittest import mock
 
+from gui_case import GuiCase  # isort: skip (first: without Slicer it makes the next ones known)
 import slicer
 from Dose3DGui import packages
-from gui_case import GuiCase
 
 
 class PackagesTest(GuiCase):

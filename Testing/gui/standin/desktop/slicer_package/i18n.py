@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import sys
 from pathlib import Path
 
 __all__ = ["getContext", "tr", "translate"]
@@ -24,4 +24,4 @@ def getContext(sourceFile: str) -> str:
 
 def tr(text: str) -> str:
     """The text in the language of the application, in the context of the calling file."""
-    return translate(getContext(inspect.stack()[1].filename), text)
+    return translate(getContext(sys._getframe(1).f_code.co_filename), text)

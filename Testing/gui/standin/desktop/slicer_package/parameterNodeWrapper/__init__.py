@@ -3,6 +3,8 @@
 Texts, defaults, checks and widgets follow the facts of the real one. Parameter packs and FloatRange are not there.
 """
 
+from standin.pythonqt import StandInGap
+
 from .validators import (
     Choice,
     Decimals,
@@ -20,11 +22,28 @@ from .validators import (
 )
 from .wrapper import SlicerParameterNamePropertyName, parameterNodeWrapper
 
+
+class FloatRange:
+    """Of the real one; not in the stand-in."""
+
+    def __init__(self, *arguments):
+        raise StandInGap("FloatRange")
+
+
+def parameterPack(classtype=None):
+    raise StandInGap("parameterPack")
+
+
+def createGui(datatype):
+    raise StandInGap("createGui")
+
+
 __all__ = [
     "Choice",
     "Decimals",
     "Default",
     "Exclude",
+    "FloatRange",
     "IsInstance",
     "Label",
     "Maximum",
@@ -35,5 +54,7 @@ __all__ = [
     "SlicerParameterNamePropertyName",
     "Validator",
     "WithinRange",
+    "createGui",
     "parameterNodeWrapper",
+    "parameterPack",
 ]

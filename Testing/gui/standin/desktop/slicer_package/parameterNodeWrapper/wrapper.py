@@ -78,6 +78,7 @@ class _Wrapper:
         self.parameterNode, self._prefix = parameterNode, prefix
         self._connections: dict[int, tuple[list, int]] = {}
         self._nextTag = 0
+        self._pushing = 0
         modifying = None
         for name, member in self._members.items():
             if member.serializer.isIn(parameterNode, prefix + name):
@@ -144,7 +145,7 @@ class _Wrapper:
         connectors = [(name, self._connect(name, widget)) for name, widget in mapping.items()]
         for name, connector in connectors:
             connector.write(getattr(self, name))
-            connector.onChanged(lambda name=name, connector=connector: setattr(self, name, connector.read()))
+            connector.onChanged(lambda name=name, connector=connector: self._take(name, connector))
         tag = self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: self._push(connectors))
         self._nextTag += 1
         self._connections[self._nextTag] = (connectors, tag)
@@ -154,11 +155,20 @@ class _Wrapper:
         member = self._members[name]
         return connector_of(widget, member.kind, member.annotations)
 
+    def _take(self, name: str, connector) -> None:
+        """What the user did; not what a widget makes of a value that it is given (it may round)."""
+        if not self._pushing:
+            setattr(self, name, connector.read())
+
     def _push(self, connectors) -> None:
-        for name, connector in connectors:
-            value = getattr(self, name)
-            if connector.read() != value:
-                connector.write(value)
+        self._pushing += 1
+        try:
+            for name, connector in connectors:
+                value = getattr(self, name)
+                if connector.read() != value:
+                    connector.write(value)
+        finally:
+            self._pushing -= 1
 
     def disconnectGui(self, tag: int) -> None:
         connectors, observer = self._connections.pop(tag)
