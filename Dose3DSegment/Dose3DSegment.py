@@ -9,6 +9,7 @@ import slicer
 from Dose3DGui.export_section import ExportSection
 from Dose3DGui.load_section import LoadSection
 from Dose3DGui.module_widget import Dose3DModuleWidget
+from Dose3DGui.review_section import ReviewSection
 from Dose3DGui.scene_inputs import JobFiles
 from Dose3DGui.scene_results import SegmentationPlace, provenanceOf
 from Dose3DGui.segment_section import FindSection
@@ -42,7 +43,7 @@ class Dose3DSegment(ScriptedLoadableModule):
 class Dose3DSegmentWidget(Dose3DModuleWidget):
     """The page; each function is a section of Dose3DGui."""
 
-    sectionClasses = (FindSection, LoadSection, ExportSection)
+    sectionClasses = (FindSection, LoadSection, ReviewSection, ExportSection)
     researchText = _("The shipped network knows head-and-neck CTs; review what it finds.")
 
     def makeLogic(self):

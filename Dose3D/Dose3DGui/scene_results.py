@@ -9,6 +9,7 @@ from pathlib import Path
 import slicer
 from Dose3DLib.scene.nodes import add_segmentation
 
+from .review_original import keepOriginal, removeOrphans, restoreOriginal
 from .scene_inputs import isInScene, setProvenance
 
 __all__ = ["SegmentationPlace", "provenanceOf", "removeWithDisplay"]
@@ -38,6 +39,7 @@ class SegmentationPlace:
 
     def __init__(self):
         self._before: _Before | None = None
+        self._formerOriginal: list | None = None
 
     @property
     def canUndo(self) -> bool:
@@ -58,6 +60,7 @@ class SegmentationPlace:
             made = target
         _setAttributes(made, {})
         setProvenance(made, ReviewStatus=UNREVIEWED, **(provenance or {}))
+        self._formerOriginal = keepOriginal(made)
         return made
 
     def undo(self) -> None:
@@ -67,12 +70,14 @@ class SegmentationPlace:
             return
         if before.segments is None:
             removeWithDisplay(before.node)
+            removeOrphans()
         else:
+            restoreOriginal(before.node, self._formerOriginal)
             _restore(before)
 
     def forget(self) -> None:
         """The scene goes away."""
-        self._before = None
+        self._before = self._formerOriginal = None
 
 
 def removeWithDisplay(node) -> None:
