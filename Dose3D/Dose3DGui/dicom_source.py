@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ INSTANCES_ATTRIBUTE = "DICOM.instanceUIDs"
 POSITION, SERIES_UID, ROWS, COLUMNS = "0020,0032", "0020,000e", "0028,0010", "0028,0011"
 TOLERANCE_MM = 0.1
 """The database keeps positions as text; a cropped or resampled volume is off by a voxel at least."""
+COMPARED_SLICES = 9
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class DicomSeries:
 def dicomFolder(node) -> DicomSeries | None:
     """The series of a volume that came through Slicer's DICOM database and still has its geometry; else None.
 
-    None also for files that were moved away, lie in several folders, or when the volume was cropped or resampled
-    (Slicer may copy the attribute to what it makes from a volume).
+    None also for files that were moved away, lie in several folders, or when the volume was cropped, resampled or
+    painted (Slicer may copy the attribute to what it makes from a volume). The voxels are compared in a few slices.
     """
     uids = (node.GetAttribute(INSTANCES_ATTRIBUTE) or "").split()
     database = slicer.dicomDatabase if uids else None
@@ -39,6 +42,10 @@ def dicomFolder(node) -> DicomSeries | None:
     files = [database.fileForInstance(uid) for uid in uids]
     folders = {Path(name).parent for name in files if name}
     if len(folders) != 1 or not all(name and Path(name).is_file() for name in (files[0], files[-1])):
+        return None
+    chosen = sorted({round(place * (len(files) - 1) / (COMPARED_SLICES - 1)) for place in range(COMPARED_SLICES)})
+    compared = tuple((k, files[k]) for k in chosen)
+    if not _showsFiles(node.GetID(), node.GetImageData().GetMTime(), node.GetMTime(), compared):
         return None
     return DicomSeries(folders.pop(), database.instanceValue(uids[0], SERIES_UID))
 
@@ -56,6 +63,22 @@ def _hasGeometry(node, uids: list[str], database) -> bool:
     if any(place is None for place in places):
         return False
     return any(_agree(ends, order) for order in (places, places[::-1]))
+
+
+@lru_cache(maxsize=8)
+def _showsFiles(nodeId: str, imageTime: int, nodeTime: int, files: tuple[tuple[int, str], ...]) -> bool:
+    """Whether slices of the volume hold the values of these files (number of the slice, file), in either order.
+
+    The times are part of the question, so that it is asked again when the volume changes, and only then.
+    """
+    from Dose3DLib.dicom.slice_values import slice_values
+
+    array = slicer.util.arrayFromVolume(slicer.mrmlScene.GetNodeByID(nodeId))
+    values = [slice_values(name) for _, name in files]
+    if any(one is None or one.shape != array.shape[1:] for one in values):
+        return False
+    pairs = [(k, one) for (k, _), one in zip(files, values, strict=True)]
+    return any(all(np.allclose(stack[k], one, atol=0.5) for k, one in pairs) for stack in (array, array[::-1]))
 
 
 def _agree(ends: list[np.ndarray], places: list[np.ndarray]) -> bool:
@@ -86,22 +109,24 @@ def databaseProblem() -> str:
     return ""
 
 
-def addToDatabase(paths: list[Path]) -> None:
-    """Copy files and folders of DICOM files into the database.
+def addToDatabase(paths: list[Path], room: Path) -> None:
+    """Copy files and folders of DICOM files into the database, by way of the empty folder `room`.
 
     Raises
     ------
     RuntimeError
         the database is not open, or did not take a file.
     """
+    from DICOMLib import DICOMUtils
+
     if databaseProblem():
         raise RuntimeError(databaseProblem())
-    files = [str(file) for path in paths for file in (sorted(path.rglob("*.dcm")) if path.is_dir() else [path])]
-    database, before = slicer.dicomDatabase, len(slicer.dicomDatabase.allFiles())
-    for file in files:
-        database.insert(file, True, False)
-    database.updateDisplayedFields()
-    taken = len(database.allFiles()) - before
-    if taken < len(files):
+    room.mkdir()
+    for path in paths:
+        (shutil.copytree if path.is_dir() else shutil.copy2)(path, room / path.name)
+    count, before = sum(p.is_file() for p in room.rglob("*")), len(slicer.dicomDatabase.allFiles())
+    DICOMUtils.importDicom(str(room), slicer.dicomDatabase, True)
+    taken = len(slicer.dicomDatabase.allFiles()) - before
+    if taken < count:
         text = _("Slicer's DICOM database took {taken} of {count} files; see its error log.")
-        raise RuntimeError(text.format(taken=taken, count=len(files)))
+        raise RuntimeError(text.format(taken=taken, count=count))

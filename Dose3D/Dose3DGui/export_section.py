@@ -168,8 +168,8 @@ class ExportSection(Section):
             resample=source is not None,
             overwrite=parameters.exportReplace,
         )
-        toDatabase = self._toDatabase
-        return Job(self.task, settings, lambda result: self.show(result, series, toDatabase))
+        room = files.output("database") if self._toDatabase else None
+        return Job(self.task, settings, lambda result: self.show(result, series, room))
 
     def _source(self, files: JobFiles) -> VolumeSource | None:
         if self.ct.isFiles:
@@ -187,8 +187,7 @@ class ExportSection(Section):
             raise InputError(folder, _("exists already, and the CT would be written there"), remedy)
         return folder
 
-    def show(self, result, series: Path | None, toDatabase: bool) -> None:
-        """Hand what was written to the database, where wished, and say where it is."""
-        written = [Path(result.output), *([series] if series else [])]
-        if toDatabase:
-            addToDatabase(written)
+    def show(self, result, series: Path | None, room: Path | None) -> None:
+        """Hand what was written to the database, where wished (`room` is a temporary folder on the way)."""
+        if room is not None:
+            addToDatabase([Path(result.output), *([series] if series else [])], room)

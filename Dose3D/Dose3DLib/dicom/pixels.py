@@ -33,7 +33,7 @@ from .frames import Frame
 from .stack import Stack
 from .values import EXPORT_AGAIN, number
 
-__all__ = ["PADDING_HU", "ensure_transfer_syntax", "read_hounsfield", "transfer_syntax_of"]
+__all__ = ["PADDING_HU", "ensure_transfer_syntax", "read_hounsfield", "rescaled_slice", "transfer_syntax_of"]
 
 PADDING_HU = -1024
 """What padding outside the scanned circle becomes: the usual lower end of the CT scale, i.e. air."""
@@ -68,6 +68,14 @@ def read_hounsfield(stack: Stack, progress: Progress) -> tuple[np.ndarray, list[
         except _OutOfInt16:
             continue
     raise AssertionError("float32 holds every CT")
+
+
+def rescaled_slice(frame: Frame) -> np.ndarray:
+    """Values of a classic slice by its slope and intercept, float32 [row, column]; padding stays as it is stored.
+
+    Raises InputError or ResourceError as `read_hounsfield` does.
+    """
+    return _hounsfield(_stored_slice(frame), frame, None, np.float32)
 
 
 def _fill(stack: Stack, dtype: Any, progress: Progress) -> tuple[np.ndarray, int]:
