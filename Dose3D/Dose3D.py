@@ -8,6 +8,7 @@ import slicer
 from Dose3DGui.dose_display import DoseDisplay, DoseResult
 from Dose3DGui.dose_section import DoseSection
 from Dose3DGui.module_widget import Dose3DModuleWidget
+from Dose3DGui.packages_section import PackagesSection
 from Dose3DGui.structures_section import StructuresSection
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -38,7 +39,7 @@ class Dose3D(ScriptedLoadableModule):
 class Dose3DWidget(Dose3DModuleWidget):
     """The page; each function is a section of Dose3DGui."""
 
-    sectionClasses = (DoseSection, StructuresSection)
+    sectionClasses = (DoseSection, StructuresSection, PackagesSection)
 
     def makeLogic(self):
         return Dose3DLogic()

@@ -7,7 +7,7 @@ import os
 import slicer
 from slicer.i18n import tr as _
 
-from .packages import WHEEL_FOLDER_SETTING, ensurePackages, missingPackages, wheelFolder
+from . import packages
 from .section import Section
 
 __all__ = ["PackagesSection"]
@@ -22,7 +22,7 @@ class PackagesSection(Section):
     isFunction = False
 
     def setup(self) -> None:
-        self.ui.wheelFolderPath.currentPath = str(wheelFolder() or "")
+        self.ui.wheelFolderPath.currentPath = str(packages.wheelFolder() or "")
         self.ui.wheelFolderPath.setEnabled("DOSE3D_WHEELS" not in os.environ)
         self.wire("wheelFolderPath", "currentPathChanged(QString)", self.onWheelFolderChanged)
         self.wire("installPackagesButton", "clicked()", self.onInstallPackagesButton)
@@ -37,25 +37,25 @@ class PackagesSection(Section):
 
     def onWheelFolderChanged(self, path=None) -> None:
         """Keep the folder for all scenes."""
-        slicer.app.settings().setValue(WHEEL_FOLDER_SETTING, self.ui.wheelFolderPath.currentPath)
+        slicer.app.settings().setValue(packages.WHEEL_FOLDER_SETTING, self.ui.wheelFolderPath.currentPath)
         self._show()
 
     def onInstallPackagesButton(self) -> None:
         """Install now what Apply would install first."""
         try:
-            ensurePackages()
+            packages.ensurePackages()
         except RuntimeError as error:
             self.ui.packagesLabel.text = str(error)
             return
         self._show()
 
     def _show(self) -> None:
-        missing = missingPackages()
+        missing = packages.missingPackages()
         self.ui.installPackagesButton.setEnabled(bool(missing))
         if not missing:
             self.ui.packagesLabel.text = _("All packages are installed.")
             self.ui.installPackagesButton.toolTip = _("Nothing is missing.")
             return
         self.ui.packagesLabel.text = _("Missing: {names}").format(names=", ".join(missing))
-        source = wheelFolder() or _("the internet")
+        source = packages.wheelFolder() or _("the internet")
         self.ui.installPackagesButton.toolTip = _("Install what is missing from {source}").format(source=source)

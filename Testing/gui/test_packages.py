@@ -178,5 +178,37 @@ class PackagesTest(GuiCase):
         self.assertIn("holds no wheels", str(caught.exception))
         self.assertEqual(self.calls, [])
 
+    def test_the_section_names_what_is_missing_and_installs_it(self):
+        self.widget.sections["packages"].setParameterNode(self.logic.getParameterNode())
+        self.assertIn("All packages are installed", self.ui.packagesLabel.text)
+        self.assertFalse(self.ui.installPackagesButton.enabled)
+        self.versions.pop("einops")
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "einops-0.8.1-py3-none-any.whl").touch()
+            self.patch(packages, "wheelFolder", lambda: Path(folder))
+            self.ui.packagesCollapsibleButton.collapsed = False
+            self.widget.sections["packages"].setParameterNode(self.logic.getParameterNode())
+            self.assertIn("einops", self.ui.packagesLabel.text)
+            self.click(self.ui.installPackagesButton)
+        self.assertEqual(len(self.calls), 1)
+        self.assertIn("All packages are installed", self.ui.packagesLabel.text)
+
+    def test_the_section_says_why_an_installation_failed(self):
+        self.versions.pop("torch")
+        self.ui.packagesCollapsibleButton.collapsed = False
+        self.widget.sections["packages"].setParameterNode(self.logic.getParameterNode())
+        with mock.patch.dict(sys.modules, {"PyTorchUtils": None}):
+            self.click(self.ui.installPackagesButton)
+        self.assertIn("install the extension PyTorch", self.ui.packagesLabel.text)
+
+    def test_the_folder_of_wheels_is_kept_for_all_scenes(self):
+        before = slicer.app.settings().value(packages.WHEEL_FOLDER_SETTING)
+        self.addCleanup(lambda: slicer.app.settings().setValue(packages.WHEEL_FOLDER_SETTING, before or ""))
+        self.ui.wheelFolderPath.currentPath = "/clinic/wheels"
+        slicer.mrmlScene.Clear(False)
+        self.assertEqual(slicer.util.settingsValue(packages.WHEEL_FOLDER_SETTING, ""), "/clinic/wheels")
+        self.ui.wheelFolderPath.currentPath = ""
+        self.assertEqual(slicer.util.settingsValue(packages.WHEEL_FOLDER_SETTING, ""), "")
+
     def line(self, name):
         return next(line for line in packages._requirementLines() if packages._requirement(line).name == name)
