@@ -234,7 +234,7 @@ class Dose3DModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for section in self.sections.values():
             if section is current:
                 self.panel.offer(section, vars(self.panel.ui), self._advice)
-            elif not section.isFunction:
+            elif section.runButton:
                 self.panel.offer(section, self._buttonsOf(section), self._advice)
 
     def _buttonsOf(self, section: Section) -> dict:

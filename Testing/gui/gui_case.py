@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 import time
+import traceback
 import unittest
 from pathlib import Path
 
@@ -50,6 +51,7 @@ class GuiCase(unittest.TestCase):
     moduleName = ""
 
     def setUp(self):
+        self._listenForFaults()
         slicer.mrmlScene.Clear(False)
         slicer.util.selectModule(self.moduleName)
         self.widget = slicer.util.getModuleWidget(self.moduleName)
@@ -60,6 +62,18 @@ class GuiCase(unittest.TestCase):
         """No job outlives its test; what it left in the scene goes."""
         slicer.mrmlScene.Clear(False)
         self.spin(1)
+
+    def _listenForFaults(self) -> None:
+        """An exception in a slot or an observer is only printed, there as here: it fails the test that it came in."""
+        faults, before = [], sys.excepthook
+
+        def hear(kind, error, trace):
+            faults.append("".join(traceback.format_exception(kind, error, trace)))
+            before(kind, error, trace)
+
+        sys.excepthook = hear
+        self.addCleanup(lambda: self.assertEqual(faults, [], "\n".join(faults)))
+        self.addCleanup(setattr, sys, "excepthook", before)
 
     # The event loop
 
