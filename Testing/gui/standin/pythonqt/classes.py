@@ -94,7 +94,8 @@ class PythonQtInstanceWrapper(metaclass=PythonQtClassWrapper):
         return text(self)
 
     def __del__(self):
-        subclassing.let_go(self)
+        if subclassing.let_go is not None:  # None when Python itself ends
+            subclassing.let_go(self)
 
     def __reduce_ex__(self, protocol):
         raise TypeError(f"cannot pickle '{type(self).__name__}' object")
