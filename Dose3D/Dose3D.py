@@ -9,6 +9,7 @@ from Dose3DGui.dose_display import DoseDisplay, DoseResult
 from Dose3DGui.dose_section import DoseSection
 from Dose3DGui.module_widget import Dose3DModuleWidget
 from Dose3DGui.packages_section import PackagesSection
+from Dose3DGui.sample_data import registerSampleData
 from Dose3DGui.structures_section import StructuresSection
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -34,6 +35,7 @@ class Dose3D(ScriptedLoadableModule):
             "Made within the Dose-3D project, POIR.04.04.00-00-15E5/18: a reconfigurable detector for measuring the "
             "spatial distribution of radiation dose for individual patient treatment plans."
         )
+        slicer.app.connect("startupCompleted()", registerSampleData)
 
 
 class Dose3DWidget(Dose3DModuleWidget):
