@@ -124,6 +124,7 @@ class DoseDisplay:
             slicer.util.setSliceViewerLayers(background=shown, foreground=None)
         for volume in filter(None, (node, difference)):
             legend_of(volume).SetVisibility(volume is shown)
+            legend_of(volume).Modified()  # a view that has just got the volume looks for its legend only then
 
     def setIsodosesVisible(self, node, visible: bool) -> None:
         """Lines in the slices and surfaces in 3-D."""

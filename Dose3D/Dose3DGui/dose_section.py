@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
+import slicer
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterNodeWrapper
@@ -212,6 +213,7 @@ class DoseSection(Section):
         parameters.shownDose = shown
         parameters.differenceVisible = False
         self.refresh()
+        slicer.util.resetSliceViews()
         self.display.goToHighest(shown)
 
 
@@ -224,8 +226,6 @@ def _summaryText(summary: dict) -> str:
     )]  # fmt: skip
     if summary.get("d2cc") is not None:
         lines.append(_("D2cc {dose:.4g} {units}").format(dose=summary["d2cc"], units=units))
-    if any(level["cut_by_grid"] for level in summary["levels"]):
-        lines.append(_("* The grid ends inside this isodose: its true volume is larger."))
     if "difference" in summary:
         found = summary["difference"]
         text = _("Difference {low:+.4g} to {high:+.4g} {units}")
@@ -233,4 +233,6 @@ def _summaryText(summary: dict) -> str:
         if found["share_outside"] > 0:
             share = 100 * found["share_outside"]
             lines.append(_("No difference in {share:.3g} % of the grid: outside the second dose").format(share=share))
+    if any(level["cut_by_grid"] for level in summary["levels"]):
+        lines.append(_("* The grid ends inside this isodose: its true volume is larger."))
     return "\n".join(lines)

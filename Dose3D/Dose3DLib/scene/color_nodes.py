@@ -30,8 +30,8 @@ def color_node(scene: Any, node: Any, table: np.ndarray, ends: tuple[float, floa
     made.SetNumberOfColors(_COLORS)
     places = np.rint(np.linspace(0, len(table) - 1, _COLORS)).astype(int)
     values = np.linspace(*ends, _COLORS)
-    for index, (red, green, blue) in enumerate(table[places] / 255.0):
-        made.SetColor(index, f"{values[index]:.3g} {units}", red, green, blue, 1.0)
+    for index, color in enumerate(table[places] / 255.0):
+        made.SetColor(index, f"{values[index]:.3g} {units}", *color, 1.0)
     made.GetLookupTable().SetTableRange(0, _COLORS - 1)
     node.SetNodeReferenceID(COLORS_ROLE, made.GetID())
     return made
