@@ -22,9 +22,9 @@ from gui_case import GuiCase, qt
 __all__ = ["GRID", "TWO", "SegmentCase", "qt", "same", "slow", "voxels", "wanted"]
 
 try:
-    from pytest import mark
+    import pytest
 
-    slow = mark.slow
+    slow = pytest.mark.slow
 except ImportError:  # in Slicer
 
     def slow(test):
