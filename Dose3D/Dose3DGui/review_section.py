@@ -28,6 +28,7 @@ STEP_MILLISECONDS, STEP_PAUSE_MILLISECONDS = 25, 10
 """The window stays free: this long at a time, with this pause between."""
 EDIT_PAUSE_MILLISECONDS = 400
 """After the last stroke of a brush, before all is compared again."""
+MOST_COLUMN_PIXELS = 110
 REVIEWER_KEY = "Dose3D/Reviewer"
 
 
@@ -68,7 +69,7 @@ class ReviewSection(Section):
         self._steps = self._compared = self._at = None
         self._showing = False
         self._watch = VerdictWatch(self.page, self.onSegmentationEdited)
-        titles = [_("Structure"), _("Change"), _("Dice"), _("Volume (cc)"), _("Added (cc)"), _("Removed (cc)")]
+        titles = [_("Structure"), _("Change"), _("Dice"), _("Volume (cc)"), _("Added"), _("Removed")]
         prepareTable(self.ui.reviewTable, titles)
         self._timer = self._makeTimer(STEP_PAUSE_MILLISECONDS, False, self.onCompareStep)
         self._editTimer = self._makeTimer(EDIT_PAUSE_MILLISECONDS, True, self.onEditsPaused)
@@ -213,6 +214,10 @@ class ReviewSection(Section):
             colors.append(tuple(round(255 * part) for part in segment.GetColor()) if segment else (128, 128, 128))
         self._showing = True
         fillTable(self.ui.reviewTable, rows, colors)
+        self.ui.reviewTable.resizeColumnsToContents()
+        for column in (0, 1):  # long names have tooltips; the numbers must be seen
+            width = min(self.ui.reviewTable.columnWidth(column), MOST_COLUMN_PIXELS)
+            self.ui.reviewTable.setColumnWidth(column, width)
         self._showing = False
 
     def _stop(self) -> None:

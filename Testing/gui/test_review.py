@@ -338,6 +338,13 @@ class TestReviewScene(ReviewCase):
         self.assertFalse(self.section._timer.active)
         self.assertEqual(self.table(), [])
 
+    def test_scene_closed_while_another_module_is_shown(self):
+        """Nothing of the old scene is held: no label maps, no nodes."""
+        slicer.util.selectModule("Dose3D")
+        slicer.mrmlScene.Clear(False)
+        self.assertIsNone(self.section.comparison)
+        self.assertEqual(self.section._watch._names, {})
+
     def test_observers_do_not_add_up(self):
         before = len(list(self.widget.Observations)) if hasattr(self.widget, "Observations") else 0
         for _ in range(5):
