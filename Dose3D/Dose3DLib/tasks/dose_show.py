@@ -39,7 +39,7 @@ class Settings(TaskSettings):
     levels: tuple[float, ...] = option(
         (), help="isodose levels (default: 10 30 50 70 80 90 95 100 105 percent)", minimum=0
     )
-    unit: Literal["percent", "Gy"] = option("percent", help="of the levels")
+    unit: Literal["percent", "Gy"] = option("percent", help="unit of the levels")
     prescription: float | None = option(
         None, help="dose of 100 percent (default: the highest dose)", unit="Gy", minimum=0
     )
