@@ -319,6 +319,18 @@ class TestReviewScene(ReviewCase):
         self.edit("Brainstem", lambda array: array.__setitem__((3, 6, 6), 0))
         self.assertEqual(verdictOf(self.node).status, "UNAPPROVED", "a loaded scene is watched")
 
+    def test_scene_loaded_while_another_module_is_shown_is_watched(self):
+        self.decide("APPROVED")
+        path = self.folder / "scene.mrb"
+        self.assertTrue(slicer.util.saveScene(str(path)))
+        slicer.util.selectModule("Dose3D")
+        slicer.mrmlScene.Clear(False)
+        slicer.util.loadScene(str(path))
+        node = slicer.util.getNode("Organs")
+        self.assertEqual(verdictOf(node).status, "APPROVED")
+        node.GetSegmentation().GetNthSegment(0).SetName("Pons")
+        self.assertEqual(verdictOf(node).status, "UNAPPROVED")
+
     def test_original_is_hidden_and_goes_with_its_segmentation(self):
         original = originalOf(self.node)
         self.assertTrue(original.GetHideFromEditors())
