@@ -413,8 +413,11 @@ def _knownReviewer() -> str:
 
 
 def _ctOf(volume, files: JobFiles) -> VolumeSource:
-    """The CT's files: those that an earlier result was read from, else as for any job."""
+    """The CT's files: those that an earlier result was read from, else as for any job.
+
+    Not under a transform: a tilted gantry's slices stand upright in the scene, which the files don't.
+    """
     loaded = volume.GetAttribute("Dose3D.LoadedFrom")
-    if loaded and Path(loaded).exists():
+    if loaded and Path(loaded).exists() and volume.GetTransformNodeID() is None:
         return VolumeSource(Path(loaded), isDicom=Path(loaded).is_dir(), isSaved=True)
     return files.volume(volume)

@@ -370,6 +370,36 @@ class TestReviewScene(ReviewCase):
         self.assertEqual(len(self.section._watch._names), 1)
 
 
+class TestReviewOfResults(ReviewCase):
+    """What a job brings into the scene has its original; taking it back brings the earlier one back."""
+
+    def changes(self):
+        return [row[1] for row in self.table()]
+
+    def test_result_in_place_of_another_and_undo(self):
+        place = import_module("Dose3DGui.scene_results").SegmentationPlace()
+        self.grown()
+        self.assertEqual(self.changes(), ["changed", "unchanged"])
+        place.put(TWO, "New", self.volume, self.node)
+        self.waitCompared()
+        self.assertEqual(self.changes(), ["unchanged", "unchanged"], "the new result is the new original")
+        self.edit("Parotid_L", lambda array: array.__setitem__((3, 25, 25), 0))
+        self.waitCompared()
+        self.assertEqual(self.changes(), ["unchanged", "changed"])
+        place.undo()
+        self.waitCompared()
+        self.assertEqual(self.changes(), ["changed", "unchanged"])
+
+    def test_new_result_and_undo_leave_no_node(self):
+        before = slicer.mrmlScene.GetNumberOfNodes()
+        place = import_module("Dose3DGui.scene_results").SegmentationPlace()
+        node = place.put(TWO, "New", self.volume)
+        self.assertIsNotNone(originalOf(node))
+        place.undo()
+        self.spin(5)
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), before)
+
+
 class TestReviewExport(ReviewCase):
     def setUp(self):
         super().setUp()
@@ -415,6 +445,22 @@ class TestReviewExport(ReviewCase):
         self.assertEqual(record["review"]["changed_by_human"], ["Brainstem"])
         self.assertIn(str(folder), self.ui.reviewExportedLabel.text)
         self.assertEqual(self.filesLeft(), [])
+
+    def test_ct_that_came_from_files_is_used_where_it_is(self):
+        """Then the RTSTRUCT refers to the patient's own images; under a transform the volume itself is written."""
+        series = self.folder / "series"
+        series.mkdir()
+        self.volume.SetAttribute("Dose3D.LoadedFrom", str(series))
+        for node in (self.volume, self.node, originalOf(self.node)):
+            self.save(node, f"{node.GetClassName()}{node.GetID()}.seg.nrrd".replace("VolumeNode", "Volume"))
+        settings = self.widget.settingsForCopy(self.section)
+        self.assertEqual((settings.ct, settings.dicom), (series, False))
+        transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        for node in (self.volume, self.node):
+            node.SetAndObserveTransformNodeID(transform.GetID())
+        settings = self.widget.settingsForCopy(self.section)
+        self.assertNotEqual(settings.ct, series)
+        self.assertTrue(settings.dicom)
 
     def test_unapproved_without_a_name(self):
         self.assertIn("Done", self.runJob(button=self.ui.reviewExportButton))
