@@ -255,6 +255,14 @@ class TestReviewVerdict(ReviewCase):
         self.spin(5)
         self.assertEqual(self.ui.reviewerEdit.text, "Wiśniewska^Łucja")
 
+    def test_reviewer_is_slicers_user_at_first(self):
+        user = slicer.app.applicationLogic().GetUserInformation()
+        self.addCleanup(user.SetName, user.GetName() or "")
+        user.SetName("Doe^Jane")
+        slicer.mrmlScene.Clear(False)
+        self.spin(5)
+        self.assertEqual(self.ui.reviewerEdit.text, "Doe^Jane")
+
     def test_voxels_edited_afterwards(self):
         self.decide("APPROVED")
         self.edit("Parotid_L", lambda array: array.__setitem__((3, 25, 25), 0))
