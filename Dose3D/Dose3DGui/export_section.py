@@ -92,6 +92,9 @@ class ExportSection(Section):
             else _("Slicer's DICOM database takes RTSTRUCT and SEG only.")
         )
 
+    def takeResult(self, segmentation) -> None:
+        self.currentParameters().exportSegmentation = segmentation
+
     # What is chosen
 
     @property

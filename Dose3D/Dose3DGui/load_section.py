@@ -106,7 +106,9 @@ class LoadSection(Section):
         chosen = self.currentParameters().loadedSegmentation
         target = chosen if isInScene(chosen) else None
         facts = {"Task": self.task.name, "Version": Dose3DLib.__version__, "Source": str(path)}
-        self.currentParameters().loadedSegmentation = self.place.put(structures, path.name, volume, target, facts)
+        node = self.place.put(structures, path.name, volume, target, facts)
+        self.currentParameters().loadedSegmentation = node
+        self.page.handOn(node)
         self.refresh()
 
 

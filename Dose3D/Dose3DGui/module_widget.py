@@ -210,6 +210,8 @@ class Dose3DModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Keep the choice with the scene; the page follows the parameter node."""
         if self._page and not self.refreshing:
             self._page.pageFunction = self._functions()[index].name
+            if not self.panel.busy:
+                self.panel.say("")  # what the last job said was about another function
 
     def _showFunction(self) -> None:
         current = self.currentSection
@@ -225,6 +227,11 @@ class Dose3DModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def run(self, section: Section) -> bool:
         """Start a section's job; False when it could not be started (the status line says why)."""
         return self.panel.run(section)
+
+    def handOn(self, segmentation) -> None:
+        """Tell all sections of a segmentation that a job brought."""
+        for section in self.sections.values():
+            section.takeResult(segmentation)
 
     def checkCanApply(self, caller=None, event=None) -> None:
         """Enable each button that can be pressed; the others say why not in their tooltip."""

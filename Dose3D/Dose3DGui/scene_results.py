@@ -12,7 +12,7 @@ from Dose3DLib.scene.nodes import add_segmentation
 from .review_original import keepOriginal, removeOrphans, restoreOriginal
 from .scene_inputs import isInScene, setProvenance
 
-__all__ = ["SegmentationPlace", "provenanceOf", "removeWithDisplay"]
+__all__ = ["SegmentationPlace", "provenanceOf", "removeWithDisplay", "showInSlices"]
 
 UNREVIEWED = "UNAPPROVED"
 """DICOM's Approval Status (300E,0002) of what no human has looked at."""
@@ -85,6 +85,13 @@ def removeWithDisplay(node) -> None:
     displays = [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
     for gone in (node, *filter(None, displays)):
         slicer.mrmlScene.RemoveNode(gone)
+
+
+def showInSlices(volume) -> None:
+    """Show a volume in the slice views; views that show it already stay as the user has set them."""
+    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    if any(node.GetBackgroundVolumeID() != volume.GetID() for node in composites):
+        slicer.util.setSliceViewerLayers(background=volume, fit=True)
 
 
 def provenanceOf(folder: Path) -> dict[str, str]:

@@ -124,6 +124,9 @@ class Section:
         """
         raise NotImplementedError
 
+    def takeResult(self, segmentation) -> None:
+        """Another section brought this segmentation: the next step is probably about it."""
+
     def onSceneClosed(self) -> None:
         """Forget what belongs to the scene (kept copies, report); called when the scene begins to close."""
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import qt
-import slicer
 from Dose3DLib.bundles.bundle import Bundle, find_bundle, shipped_bundles
 from Dose3DLib.core.errors import Dose3DError
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
@@ -16,7 +15,7 @@ from slicer.parameterNodeWrapper import Choice, Default, parameterNodeWrapper
 from .ct_input import CtInput
 from .region import fitRoi, roiNumbers, roiProblem
 from .scene_inputs import JobFiles, isInScene
-from .scene_results import SegmentationPlace, provenanceOf
+from .scene_results import SegmentationPlace, provenanceOf, showInSlices
 from .section import Job, Section, shortText, taskNamed
 
 __all__ = ["FindParameters", "FindSection"]
@@ -234,7 +233,8 @@ class FindSection(Section):
         name = _("{volume} structures").format(volume=volume.GetName())
         node = self.place.put(structures, name, volume, target, provenanceOf(Path(result.output)))
         self.currentParameters().outputSegmentation = node
-        slicer.util.setSliceViewerLayers(background=volume)
+        self.page.handOn(node)
+        showInSlices(volume)
         self.refresh()
 
 

@@ -73,6 +73,7 @@ class TestSegmentLoad(FilesCase):
         write_seg_nrrd(TWO, self.folder / "Łódź.seg.nrrd", {})
         node = self.load(self.folder / "Łódź.seg.nrrd")
         self.assertIs(self.ui.loadedSegmentationSelector.currentNode(), node)
+        self.assertIs(self.ui.exportSegmentationSelector.currentNode(), node)
         self.assertTrue(same(voxels(node), wanted()))
         first = node.GetSegmentation().GetNthSegment(0)
         self.assertEqual([round(255 * c) for c in first.GetColor()], [10, 200, 30])
@@ -141,6 +142,8 @@ class TestSegmentLoad(FilesCase):
         self.assertIsNone(chosen.GetAttribute("Dose3D.Task"))
         self.assertFalse(self.ui.loadUndoButton.enabled)
         self.assertIn("Undone", self.ui.statusLabel.text)
+        self.choose(self.ui.functionSelector, "Find structures on a CT")
+        self.assertEqual(self.ui.statusLabel.text, "")
 
     def test_no_structures(self):
         self.assertIn("Choose a file with structures", self.ui.applyButton.toolTip)
