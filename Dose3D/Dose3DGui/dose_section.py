@@ -213,7 +213,8 @@ class DoseSection(Section):
         parameters.shownDose = shown
         parameters.differenceVisible = False
         self.refresh()
-        slicer.util.resetSliceViews()
+        if slicer.app.layoutManager() is not None:  # there is none without a main window
+            slicer.util.resetSliceViews()
         self.display.goToHighest(shown)
 
 

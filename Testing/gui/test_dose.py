@@ -26,6 +26,7 @@ class DoseCase(GuiCase):
         self.folder = Path(tempfile.mkdtemp(prefix="Dose3D-test-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.choose(self.ui.functionSelector, "Show a dose")
+        self.red, self.layers = self.viewNode("vtkMRMLSliceNode"), self.viewNode("vtkMRMLSliceCompositeNode")
 
     def doseFile(self, name: str = "dose.dcm", **options) -> Path:
         return write_rtdose_file(ball_dose(**options), self.folder / name)
@@ -50,8 +51,16 @@ class DoseCase(GuiCase):
         models = slicer.util.getNodesByClass("vtkMRMLModelNode")
         return [model for model in models if model.GetName().startswith("Isodose")]
 
-    def composite(self):
-        return slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+    def viewNode(self, kind: str):
+        """The red slice view's node of this class; made where there is no window and so no view."""
+        node = slicer.mrmlScene.GetSingletonNode("Red", kind)
+        if node is None:
+            made = slicer.mrmlScene.CreateNodeByClass(kind)
+            made.UnRegister(None)
+            made.SetSingletonTag("Red")
+            made.SetLayoutName("Red")
+            node = slicer.mrmlScene.AddNode(made)
+        return node
 
     def showFile(self, **options) -> object:
         self.useFile(self.doseFile(**options))
@@ -147,7 +156,7 @@ class TestDoseResult(DoseCase):
 
     def test_slices_go_to_the_highest_dose_and_come_back_to_it(self):
         self.showFile()
-        view = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceNode()
+        view = self.red
         self.assertAlmostEqual(view.GetSliceToRAS().GetElement(2, 3), 20, places=3)
         view.JumpSliceByCentering(0, 0, 0)
         self.click(self.ui.highestDoseButton)
@@ -177,11 +186,11 @@ class TestDoseResult(DoseCase):
         ct = self.addPhantom()
         self.selectNode(self.ui.doseCtVolumeSelector, ct)
         node = self.showFile()
-        self.assertEqual(self.composite().GetBackgroundVolumeID(), ct.GetID())
-        self.assertEqual(self.composite().GetForegroundVolumeID(), node.GetID())
-        self.assertAlmostEqual(self.composite().GetForegroundOpacity(), 0.45)
+        self.assertEqual(self.layers.GetBackgroundVolumeID(), ct.GetID())
+        self.assertEqual(self.layers.GetForegroundVolumeID(), node.GetID())
+        self.assertAlmostEqual(self.layers.GetForegroundOpacity(), 0.45)
         self.ui.doseOpacitySlider.value = 0.8
-        self.assertAlmostEqual(self.composite().GetForegroundOpacity(), 0.8)
+        self.assertAlmostEqual(self.layers.GetForegroundOpacity(), 0.8)
 
     def test_a_ct_from_files(self):
         grid = ball_dose().grid
@@ -189,7 +198,7 @@ class TestDoseResult(DoseCase):
         self.choose(self.ui.doseCtSourceSelector, "Files on the disk")
         self.ui.doseCtPathEdit.currentPath = str(self.folder / "ct.nrrd")
         self.showFile()
-        background = slicer.mrmlScene.GetNodeByID(self.composite().GetBackgroundVolumeID())
+        background = slicer.mrmlScene.GetNodeByID(self.layers.GetBackgroundVolumeID())
         self.assertEqual(background.GetName(), "ct.nrrd")
 
     def test_isodoses_can_be_hidden(self):
@@ -207,12 +216,12 @@ class TestDoseResult(DoseCase):
         node = self.showFile()
         difference = node.GetNodeReference("dose3dDifference")
         self.assertAlmostEqual(float(slicer.util.arrayFromVolume(difference).max()), 5.0, places=3)
-        self.assertEqual(self.composite().GetBackgroundVolumeID(), node.GetID())
+        self.assertEqual(self.layers.GetBackgroundVolumeID(), node.GetID())
         self.check(self.ui.differenceCheckBox, True)
-        self.assertEqual(self.composite().GetBackgroundVolumeID(), difference.GetID())
+        self.assertEqual(self.layers.GetBackgroundVolumeID(), difference.GetID())
         self.screenshot("dose_difference")
         self.check(self.ui.differenceCheckBox, False)
-        self.assertEqual(self.composite().GetBackgroundVolumeID(), node.GetID())
+        self.assertEqual(self.layers.GetBackgroundVolumeID(), node.GetID())
         self.assertIn("Difference +0 to +5 Gy", self.ui.doseSummaryLabel.text)
 
     def test_no_difference_without_a_second_dose(self):
