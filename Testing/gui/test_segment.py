@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import slicer
 import vtk
 from Dose3DLib.bundles.bundle import find_bundle
-from segment_case import SegmentCase, qt
+from segment_case import GRID, TWO, SegmentCase, qt
 
 ALL = find_bundle("head_neck_ct").organs
 
@@ -299,6 +300,24 @@ class TestSegmentPage(SegmentCase):
         self.assertFalse(self.ui.applyButton.enabled)
         self.addCt()
         self.assertTrue(self.ui.applyButton.enabled)
+
+    def test_a_scene_without_settings_is_taken_as_it_comes(self):
+        """Such as the scene.mrb of a result: its CT is chosen."""
+        from Dose3DLib.geometry.grid import Volume
+        from Dose3DLib.scene.mrb import ScenePatient, write_scene
+
+        ct = Volume(np.zeros(GRID.shape, np.int16), GRID)
+        write_scene(self.folder / "scene.mrb", ct, TWO, ScenePatient(series_description="From a result"))
+        slicer.util.loadScene(str(self.folder / "scene.mrb"))
+        self.assertEqual(self.ui.ctVolumeSelector.currentNode().GetName(), "From a result")
+
+    def test_nothing_of_a_closed_scene_is_kept(self):
+        for name in ("find", "load"):
+            place = self.widget.sections[name].place
+            place.put(TWO, "Organs", None)
+            self.assertTrue(place.canUndo)
+            slicer.mrmlScene.Clear(0)
+            self.assertIsNone(place._before)
 
     def test_pages_observers_go_with_it(self):
         count = len(self.widget.Observations)

@@ -330,6 +330,15 @@ class TestSegmentExport(FilesCase):
         self.widget.enter()
         self.assertIn("different transforms", self.ui.exportButton.toolTip)
 
+    def test_reference_volume_that_goes(self):
+        """The page's own settings do not name it."""
+        volume = self.addSmallCt()
+        self.chooseStructures(volume)
+        self.choosePlace("DICOM RTSTRUCT", "out.dcm")
+        self.assertTrue(self.ui.exportButton.enabled)
+        slicer.mrmlScene.RemoveNode(volume)
+        self.assertFalse(self.ui.exportButton.enabled)
+
     def test_into_the_database(self):
         import pydicom
 
