@@ -117,7 +117,7 @@ class JobPanel:
     def _copy(self, section: Section, form: str, done: str) -> None:
         try:
             text = getattr(self._page.settingsForCopy(section), form)()
-        except (NotSaved, Dose3DError) as error:
+        except (NotSaved, Dose3DError, OSError, RuntimeError) as error:
             self.say(str(error))
             return
         slicer.app.clipboard().setText(text)
@@ -141,7 +141,7 @@ class JobPanel:
     def _copyObstacle(self, section: Section) -> str:
         try:
             self._page.settingsForCopy(section)
-        except (NotSaved, Dose3DError) as error:
+        except (NotSaved, Dose3DError, OSError, RuntimeError) as error:
             return str(error)
         return ""
 
@@ -246,6 +246,7 @@ class JobPanel:
         start = time.monotonic()
         with slicer.util.WaitCursor():
             self._onResult(result)
+            self._page.chooseDefaults()
         self.loadSeconds = time.monotonic() - start
         self._keepReport(result)
 

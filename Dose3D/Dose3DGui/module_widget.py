@@ -166,9 +166,14 @@ class Dose3DModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Take the scene's settings; unset ones become what the scene offers."""
         self._advice = packagesAdvice()
         self.setParameterNode(self.logic.getParameterNode())
-        for section in self.sections.values():
-            section.chooseDefaults()
+        self.chooseDefaults()
         self.checkCanApply()
+
+    def chooseDefaults(self) -> None:
+        """Unset parameters become what the scene offers: when the page is shown, and when a result has come."""
+        if self._node is not None:
+            for section in self.sections.values():
+                section.chooseDefaults()
 
     def setParameterNode(self, node) -> None:
         """Connect all sections to the module's parameter node (vtkMRMLScriptedModuleNode), or to none."""

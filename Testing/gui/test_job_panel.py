@@ -26,7 +26,7 @@ class PanelCase(GuiCase):
         self.rooms = tempfile.TemporaryDirectory(prefix="panel-test-")
         self.addCleanup(self.rooms.cleanup)
         self.patch(patch.object(tempfile, "tempdir", self.rooms.name))
-        self.panel, self.section = self.widget.panel, self.widget.sections["find"]
+        self.section = self.widget.sections["find"]
         self.results = []
         self.makeToy()
 
@@ -119,6 +119,8 @@ class TestJobPanelEnds(PanelCase):
             raise RuntimeError("No space left on device; free some space there")
 
         self.section.makeJob = refuse
+        self.widget.checkCanApply()
+        self.assertIn("free some space there", self.ui.copyCommandButton.toolTip)
         self.click(self.ui.applyButton)
         self.assertIn("free some space there", self.ui.statusLabel.text)
         self.assertFalse(self.panel.busy)
