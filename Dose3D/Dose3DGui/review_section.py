@@ -110,8 +110,8 @@ class ReviewSection(Section):
     # Scene
 
     def onNodeRemoved(self, caller, event) -> None:
-        """An original goes with its segmentation."""
-        if not slicer.mrmlScene.IsClosing():
+        """An original goes with its segmentation; not before a scene that is being loaded is complete."""
+        if not slicer.mrmlScene.IsBatchProcessing():
             removeOrphans()
             self._watch.watch()
 
