@@ -172,6 +172,8 @@ class GuiCase(unittest.TestCase):
         if folder:
             target = slicer.util.mainWindow() or self.widget.parent
             self.spin(50)
+            if slicer.util.mainWindow():
+                slicer.util.forceRenderAllViews()
             target.grab().save(str(Path(folder) / f"{name}.png"))
 
     @staticmethod
