@@ -113,7 +113,7 @@ class ReviewSection(Section):
         """An original goes with its segmentation; not before a scene that is being loaded is complete."""
         if not slicer.mrmlScene.IsBatchProcessing():
             removeOrphans()
-            self._watch.watch()
+            self._watch.forgetGone()
 
     def onSceneImported(self, caller, event) -> None:
         """What a scene brought is watched, too."""

@@ -81,15 +81,19 @@ class VerdictWatch:
 
     def watch(self) -> None:
         """Take in new segmentations, leave those that have gone."""
-        for key, (node, _) in list(self._names.items()):
-            if not isInScene(node):
-                self._forget(key)
+        self.forgetGone()
         for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
             if node.GetID() not in self._names and not node.GetAttribute(MARK):
                 self._names[node.GetID()] = node, _names(node)
                 for event in self._editEvents():
                     self._page.addObserver(node, event, self.onEdited)
                 self._page.addObserver(node, slicer.vtkSegmentation.SegmentModified, self.onSegmentModified)
+
+    def forgetGone(self) -> None:
+        """Leave what is no longer in the scene."""
+        for key, (node, _) in list(self._names.items()):
+            if not isInScene(node):
+                self._forget(key)
 
     def forgetAll(self) -> None:
         """The scene goes away."""
