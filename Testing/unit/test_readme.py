@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md")
-OWN_WORDS = {"demo", "test", "benchmark", "--list", "--help", "COMMAND"}
+OWN_WORDS = {"gui", "view", "demo", "test", "benchmark", "--list", "--help", "COMMAND"}
 
 
 def typed_lines() -> list[str]:
