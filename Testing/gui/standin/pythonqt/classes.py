@@ -94,7 +94,7 @@ class PythonQtInstanceWrapper(metaclass=PythonQtClassWrapper):
         return text(self)
 
     def __del__(self):
-        if subclassing.let_go is not None:  # None when Python itself ends
+        if subclassing is not None and subclassing.let_go is not None:  # None when Python itself ends
             subclassing.let_go(self)
 
     def __reduce_ex__(self, protocol):
