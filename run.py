@@ -3,6 +3,7 @@
 
     python3 run.py demo                                   the main job on the patient that comes with Dose3D
     python3 run.py test [pytest options]                  the tests; add --slow for the slow ones too
+    python3 run.py gui [--dark]                           the modules in a window that stands in for 3D Slicer
     python3 run.py benchmark [contours | segmentation]    the figures of the README
     python3 run.py segment run CT --output OUT            any dose3d command; `python3 run.py --list` names them all
 
@@ -411,12 +412,14 @@ def benchmarks():
 
 
 def program_of(arguments):
-    """What Python is given: pytest, a benchmark or the command line."""
+    """What Python is given: pytest, a benchmark, the stand-in's window or the command line."""
     first, rest = arguments[0], arguments[1:]
     if first == "test":
         return ["-m", "pytest"] + [os.path.abspath(a) if os.path.exists(a.split("::")[0]) else a for a in rest]
     if first == "benchmark":
         return [str(benchmarks()[rest[0]])] + rest[1:]
+    if first == "gui":
+        return ["-m", "standin"] + rest
     return ["-m", "Dose3DLib.cli"] + (["--help"] if first == "--list" else arguments)
 
 
@@ -428,7 +431,8 @@ def check_arguments(arguments):
 
 def hand_on(arguments):
     """Become the program (POSIX) or run it (Windows); Ctrl-C and the exit code are its own."""
-    environment = dict(os.environ, PYTHONPATH=str(ROOT / "Dose3D"), PYTHONSAFEPATH="1")
+    places = [ROOT / "Dose3D"] + ([ROOT / "Testing" / "gui"] if arguments[0] == "gui" else [])
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(map(str, places)), PYTHONSAFEPATH="1")
     environment.pop("PYTHONHOME", None)
     command = [str(venv_python())] + program_of(arguments)
     if arguments[0] == "test":
@@ -450,7 +454,7 @@ def main(arguments):
         return 0
     try:
         check_arguments(arguments)
-        set_up(wanted_layers(for_tests=arguments[0] in ("test", "benchmark")))
+        set_up(wanted_layers(for_tests=arguments[0] in ("test", "benchmark", "gui")))
         return hand_on(arguments)
     except SetupError as error:
         line = str(error)
