@@ -140,6 +140,9 @@ class Bed:
 
         for name, wrapper in slicer_widget_classes().items():
             setattr(slicer, name, wrapper)
+        from standin.desktop.application import install_package
+
+        install_package(slicer)
         if not hasattr(slicer, "modules"):
             slicer.modules = types.SimpleNamespace()
 

@@ -1,10 +1,11 @@
 """Typed parameters in the scene, connected to widgets: the part of Slicer's wrapper that the modules use.
 
-Texts, defaults, checks and widgets follow the facts of the real one. Parameter packs and FloatRange are not there.
+Texts, defaults, checks and widgets follow the facts of the real one. Parameter packs are not there.
 """
 
 from standin.pythonqt import StandInGap
 
+from .ranges import FloatRange
 from .validators import (
     Choice,
     Decimals,
@@ -21,13 +22,6 @@ from .validators import (
     WithinRange,
 )
 from .wrapper import SlicerParameterNamePropertyName, parameterNodeWrapper
-
-
-class FloatRange:
-    """Of the real one; not in the stand-in."""
-
-    def __init__(self, *arguments):
-        raise StandInGap("FloatRange")
 
 
 def parameterPack(classtype=None):

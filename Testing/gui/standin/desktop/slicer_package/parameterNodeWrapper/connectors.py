@@ -12,8 +12,9 @@ import qt
 import slicer
 from standin.pythonqt import StandInGap
 
+from .ranges import FloatRange
 from .serializers import PATHS
-from .validators import Choice, Decimals, Maximum, Minimum, SingleStep, WithinRange
+from .validators import Choice, Decimals, Default, Maximum, Minimum, RangeBounds, SingleStep, WithinRange
 
 __all__ = ["Connector", "connector_of"]
 
@@ -67,7 +68,10 @@ class _Number(Connector):
         super().__init__(*arguments)
         low, high = self._bounds()
         if type(self.widget) in self.mustBeBounded and None in (low, high):
-            raise RuntimeError(f"{type(self.widget).__name__} must have a lower and an upper bound")
+            kinds = "int type" if isinstance(self, IntNumber) else "float types"
+            raise RuntimeError(
+                f"Cannot have a connection to {type(self.widget).__name__} where the {kinds} is unbounded."
+            )
         self.widget.minimum = self.lowest if low is None else low
         self.widget.maximum = self.highest if high is None else high
 
@@ -103,6 +107,25 @@ class FloatNumber(_Number):
 
     def read(self):
         return int(self.widget.value) if self.kind is int else self.widget.value
+
+
+class RangeWidget(Connector):
+    signal = "valuesChanged"
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        bounds = self.find(RangeBounds)
+        if bounds is None:
+            raise RuntimeError(f"{type(self.widget).__name__} must have RangeBounds")
+        if self.find(Default) is None:  # as the real one, which then asks a number for its bounds
+            raise AttributeError("'int' object has no attribute 'minimum'")
+        self.widget.setRange(bounds.minimum, bounds.maximum)
+
+    def read(self):
+        return FloatRange(self.widget.minimumValue, self.widget.maximumValue)
+
+    def write(self, value) -> None:
+        self.widget.setValues(value.minimum, value.maximum)
 
 
 class ChoiceBox(Connector):
@@ -241,8 +264,8 @@ def _is_path(kind, annotations) -> bool:
     return isinstance(kind, type) and issubclass(kind, pathlib.PurePath) and kind in PATHS
 
 
-UNKNOWN = (ctk.ctkRangeWidget, slicer.qMRMLRangeWidget, ctk.ctkColorPickerButton)
-"""The desktop has connectors for these, the stand-in none yet."""
+UNKNOWN = (ctk.ctkColorPickerButton,)
+"""The desktop has a connector for this, the stand-in none."""
 
 TABLE = (
     (CheckBox, (qt.QCheckBox, ctk.ctkCheckBox), _is(bool)),
@@ -260,5 +283,6 @@ TABLE = (
     (PlainText, (qt.QTextEdit,), _is(str)),
     (PathEdit, (ctk.ctkPathLineEdit,), _is_path),
     (DirectoryButton, (ctk.ctkDirectoryButton,), _is_path),
+    (RangeWidget, (ctk.ctkRangeWidget, slicer.qMRMLRangeWidget), _is(FloatRange)),
     (NodeBox, (slicer.qMRMLNodeComboBox,), _is_node),
 )

@@ -9,6 +9,7 @@ import typing
 
 import slicer
 
+from .ranges import FloatRange, RangeText
 from .validators import IsInstance
 
 __all__ = ["serializer_of"]
@@ -35,6 +36,8 @@ def serializer_of(kind):
     if issubclass(kind, slicer.vtkMRMLNode):
         return NodeReference((kind,))
     plain = {bool: Text(bool, False, lambda text: text == "True"), int: Text(int, 0, int), str: Text(str, "", str)}
+    if kind is FloatRange:
+        return RangeText()
     if kind is float:
         return Text((int, float), 0.0, float)
     return Text(kind, kind(), kind, str) if kind in PATHS else plain.get(kind)

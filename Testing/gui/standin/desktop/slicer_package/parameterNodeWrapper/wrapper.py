@@ -141,15 +141,16 @@ class _Wrapper:
         """Connect widgets by the name of their member; returns a tag for disconnectGui."""
         for name in mapping:
             if name not in self._members:
-                raise ValueError(f"Cannot find a parameter with the given name: {name}")
+                known = "".join(f"\n    {one}," for one in self._members)
+                raise ValueError(f"Cannot find a param with the given name: {name}\n  Found parameters [{known}\n  ]")
         connectors = [(name, self._connect(name, widget)) for name, widget in mapping.items()]
         for name, connector in connectors:
             connector.write(getattr(self, name))
             connector.onChanged(lambda name=name, connector=connector: self._take(name, connector))
         tag = self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: self._push(connectors))
-        self._nextTag += 1
         self._connections[self._nextTag] = (connectors, tag)
-        return self._nextTag
+        self._nextTag += 1
+        return self._nextTag - 1  # the first one is 0, as in the real one
 
     def _connect(self, name: str, widget):
         member = self._members[name]
