@@ -96,13 +96,14 @@ class Application:
             self.native.modules.factoryManager().add(modules.qSlicerLoadableModule(name, logic))
 
     def _build_window(self) -> None:
-        from standin.pythonqt import wrap
+        from standin.pythonqt import unwrap, wrap
 
         from .gaps import shown_class
         from .window import qSlicerMainWindow, qSlicerModuleSelectorToolBar
 
         shown_class(qSlicerModuleSelectorToolBar)
-        shown_class(qSlicerMainWindow)
+        # Qt's own grab() hides an override from its meta object, and the views must be drawn first.
+        shown_class(qSlicerMainWindow).grab = lambda window, *area: wrap(unwrap(window).grab(*unwrap(area)))
         self.native_window = qSlicerMainWindow(self.native)
         self.window = wrap(self.native_window)
         self.native_window.show()
@@ -127,9 +128,7 @@ class Application:
         """A picture of the main window, or of one widget; views are drawn first where something changed."""
         from standin.pythonqt import unwrap
 
-        self.native.processEvents()
         self.native.layout.draw()
-        self.native.processEvents()
         target = unwrap(widget) if widget is not None else self.native_window
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         if not target.grab().save(str(path)):

@@ -13,7 +13,7 @@ from pathlib import Path
 from PySide6.QtCore import Property, QObject, Signal, Slot
 
 TAGS = ["PatientID", "PatientName", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "Modality"]
-TAGS += ["SeriesDescription", "InstanceNumber"]
+TAGS += ["SeriesDescription"]
 
 
 class ctkDICOMDatabase(QObject):
@@ -141,16 +141,25 @@ def import_dicom(database: ctkDICOMDatabase, folder: Path, copy_files: bool = Fa
     return any(found)
 
 
+def _place_along_normal(entry: dict) -> float:
+    """Where a slice lies along the normal of its plane, in mm; instance numbers need not follow."""
+    import numpy as np
+    import pydicom
+
+    data = pydicom.dcmread(entry["path"], stop_before_pixels=True)
+    row, column = np.reshape(np.asarray(data.ImageOrientationPatient, float), (2, 3))
+    return float(np.cross(row, column) @ np.asarray(data.ImagePositionPatient, float))
+
+
 def load_series(core, database: ctkDICOMDatabase, uid: str) -> list[str]:
     """Load an image series as a volume named after it; returns the node's ID, nothing for other series."""
-    import slicer
     from vtk import vtkStringArray
 
     files = database.filesForSeries(uid)
     entries = [database._entry_of_file(path) for path in files]
     if not files or entries[0]["Modality"] not in ("CT", "MR", "PT"):
         return []
-    ordered = sorted(entries, key=lambda entry: int(entry["InstanceNumber"] or 0))
+    ordered = sorted(entries, key=_place_along_normal)
     names = vtkStringArray()
     for entry in ordered:
         names.InsertNextValue(entry["path"])
@@ -159,7 +168,6 @@ def load_series(core, database: ctkDICOMDatabase, uid: str) -> list[str]:
     if node is None:
         return []
     node.SetAttribute("DICOM.instanceUIDs", " ".join(entry["SOPInstanceUID"] for entry in ordered))
-    del slicer
     return [node.GetID()]
 
 

@@ -125,15 +125,15 @@ class qSlicerIOManager(QObject):
         if kind == "MarkupsFile":
             return self._load_markups(path, name)
         if kind == "VolumeFile":
-            options = int(bool(parameters.get("labelmap")))
-            options += 8 * (not parameters.get("singleFile", True)) + 2 * bool(parameters.get("center"))
-            return self._core.logics["Volumes"].AddArchetypeVolume(str(path), name, options)
-        node = scene.CreateNodeByClass("vtkMRMLGridTransformNode" if kind == "TransformFile" else READERS[kind][0])
+            return self._core.logics["Volumes"].AddArchetypeVolume(str(path), name, _volume_options(parameters))
+        if kind == "TransformFile":
+            return self._core.logics["Transforms"].AddTransform(str(path), scene)
+        node = scene.CreateNodeByClass(READERS[kind][0])
         node.UnRegister(None)
         node.SetName(scene.GenerateUniqueName(name))
+        scene.AddNode(node)
         storage = scene.AddNode(self._new_storage(node))
         storage.SetFileName(str(path))
-        scene.AddNode(node)
         if not storage.ReadData(node):
             _say(messages, storage.GetUserMessages().GetAllMessagesAsString())
             scene.RemoveNode(node)
@@ -179,11 +179,8 @@ class qSlicerIOManager(QObject):
         )
 
     def _export(self, node, path: Path, parameters: dict, harden: bool) -> bool:
-        import slicer
-
         if harden and node.GetParentTransformNode() is not None:
             gap("exportNodes: hardening of transforms")
-        del slicer
         return self._write(node, self._new_storage(node), path, parameters, None)
 
     def _write(self, node, storage, path: Path, parameters: dict, messages) -> bool:
@@ -211,11 +208,11 @@ class qSlicerIOManager(QObject):
                 node.AddDefaultStorageNode()
 
     def _new_storage(self, node):
-        """A storage node of the node's own kind, outside the scene."""
-        name = node.GetDefaultStorageNodeClassName() if hasattr(node, "GetDefaultStorageNodeClassName") else None
-        storage = self._core.scene.CreateNodeByClass(name) if name else None
+        """A storage node of the node's own kind, outside the scene; the node must be in it."""
+        storage = node.CreateDefaultStorageNode() if hasattr(node, "CreateDefaultStorageNode") else None
         if storage is not None:
             storage.UnRegister(None)
+            storage.SetScene(self._core.scene)  # volumes ask it for the kinds of files
         return storage
 
 
@@ -225,6 +222,14 @@ def _stem(path: Path, kind: str) -> str:
     return path.name[: len(path.name) - len(ending)] if ending else path.name
 
 
+def _volume_options(parameters: dict) -> int:
+    """Bits of vtkSlicerVolumesLogic.LoadingOptions; window and level are chosen unless told otherwise."""
+    bits = {"labelmap": 1, "center": 2, "singleFile": 4, "autoWindowLevel": 8, "discardOrientation": 16}
+    return sum(bit for name, bit in bits.items() if parameters.get(name, name == "autoWindowLevel"))
+
+
 def _say(messages, text: str) -> None:
+    from vtk import vtkCommand
+
     if messages is not None and text:
-        messages.AddMessage(1, text) if hasattr(messages, "AddMessage") else None
+        messages.AddMessage(vtkCommand.ErrorEvent, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Property, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QImage, QPixmap
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QSlider, QVBoxLayout, QWidget
 
 from standin.widgets.base import gap
 
@@ -31,6 +31,7 @@ class _Picture(QLabel):
         super().__init__(parent)
         self.source = None
         self.setMinimumSize(80, 60)
+        self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Ignored)  # a picture must not push its own widget
         self.setAlignment(Qt.AlignCenter)
         self.setWordWrap(True)
         self.setStyleSheet("background: black; color: #bbbbbb")
@@ -371,11 +372,13 @@ class qSlicerLayoutManager(QObject):
         self.parent().resumeRender()
 
     def draw(self) -> None:
-        """Bring all pictures up to date."""
-        for widget in self._slices.values():
-            widget._controller.refresh()
-            widget.sliceView().draw()
-        self._three_d.threeDView().draw()
+        """Bring all pictures up to date; drawing for the first time may settle sizes, so there is a second look."""
+        for _ in range(2):
+            QGuiApplication.processEvents()
+            for widget in self._slices.values():
+                widget._controller.refresh()
+                widget.sliceView().draw()
+            self._three_d.threeDView().draw()
 
     def close(self) -> None:
         """Let go of VTK's windows while Qt still lives."""

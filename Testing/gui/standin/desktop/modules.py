@@ -10,7 +10,7 @@ from PySide6.QtCore import Property, QObject, Signal, Slot
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from standin.pythonqt import StandInGap, error_flag, unwrap, wrap
+from standin.pythonqt import StandInGap, error_flag, wrap
 from standin.pythonqt.errors import report
 from standin.widgets.base import gap, stored
 from standin.widgets.mrml_widget import qSlicerWidget
@@ -45,6 +45,7 @@ class qSlicerLoadableModule(QObject):
     def __init__(self, name: str, logic=None, path: str = ""):
         super().__init__()
         self._name, self._logic, self._path = name, logic, path
+        self.setObjectName(name)  # Python finds it as `name`, which is also the alias of objectName
         self._title = name
 
     name = Property(str, lambda self: self._name)
@@ -270,4 +271,4 @@ class qSlicerModuleManager(QObject):
             self.moduleAboutToBeUnloaded.emit(name)
 
 
-__all__ = ["Modules", "guarded", "qSlicerLoadableModule", "qSlicerModuleManager", "unwrap"]
+__all__ = ["Modules", "guarded", "qSlicerLoadableModule", "qSlicerModuleManager"]

@@ -127,7 +127,3 @@ class qSlicerApplication(QApplication):
         before, self._paused = self._paused, max(0, self._paused + (1 if pause else -1))
         if bool(before) != bool(self._paused):
             self.renderPaused.emit(bool(self._paused))
-
-    @property
-    def is_render_paused(self) -> bool:
-        return bool(self._paused)

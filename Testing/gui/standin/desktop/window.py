@@ -139,12 +139,10 @@ class qSlicerMainWindow(QMainWindow):
     def moduleSelector(self):
         return self._selector
 
-    @Slot(result=QPixmap)
-    def grab(self) -> QPixmap:
+    def grab(self, *area) -> QPixmap:
         """A picture of the window with views that show the scene as it is."""
-        self._application.processEvents()
         self._application.layout.draw()
-        return super().grab()
+        return super().grab(*area)
 
     @Slot()
     def on_FileCloseSceneAction_triggered(self) -> None:
