@@ -13,7 +13,9 @@ import traceback
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+HERE = Path(__file__).resolve().parent
+# Slicer runs a file of this folder by itself, without what pytest puts on the path: `standin`, then `builders`.
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 
 def _start_stand_in() -> None:
