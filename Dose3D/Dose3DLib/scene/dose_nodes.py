@@ -25,6 +25,7 @@ _GRAY = "CodeValue:Gy|CodingSchemeDesignator:UCUM|CodeMeaning:gray"
 _ABSORBED_DOSE = "CodeValue:128513|CodingSchemeDesignator:DCM|CodeMeaning:Absorbed Dose"
 _SLICERRT_DOSE = "DicomRtImport.DoseVolume"
 """Attribute by which SlicerRT's modules know a dose volume, so that its tools offer ours."""
+_SLICERRT_UNIT = "DicomRtImport.DoseUnitName"
 
 
 @dataclass(frozen=True)
@@ -79,17 +80,16 @@ def style_dose(scene: Any, node: Any, look: DoseLook) -> None:
     import slicer
 
     if look.units == "Gy":
-        for code, setter in ((_GRAY, node.SetVoxelValueUnits), (_ABSORBED_DOSE, node.SetVoxelValueQuantity)):
-            entry = slicer.vtkCodedEntry()
-            entry.SetFromString(code)
-            setter(entry)
-        node.SetAttribute("DicomRtImport.DoseUnitName", look.units)
+        quantity = slicer.vtkCodedEntry()
+        quantity.SetFromString(_ABSORBED_DOSE)
+        node.SetVoxelValueQuantity(quantity)
+        node.SetAttribute(_SLICERRT_UNIT, look.units)
     node.SetAttribute(_SLICERRT_DOSE, "1")
     _style(scene, node, look)
 
 
 def style_difference(scene: Any, node: Any, look: DoseLook) -> None:
-    """Give a volume of differences its colours and legend."""
+    """Give a volume of differences its units, colours and legend; it is no dose for SlicerRT's modules."""
     _style(scene, node, look)
 
 
@@ -179,6 +179,12 @@ def _surface(image: Any, dose: float, to_ras: np.ndarray) -> Any:
 
 
 def _style(scene: Any, node: Any, look: DoseLook) -> None:
+    import slicer
+
+    if look.units == "Gy":
+        units = slicer.vtkCodedEntry()
+        units.SetFromString(_GRAY)
+        node.SetVoxelValueUnits(units)
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
     display.SetAndObserveColorNodeID(color_node(scene, node, look.table, (look.low, look.high), look.units).GetID())

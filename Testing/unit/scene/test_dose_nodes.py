@@ -118,8 +118,10 @@ def test_the_scene_file(tmp_path):
     assert all(model.GetPolyData().GetNumberOfPoints() > 100 for model in models)
     assert models[1].GetDisplayNode().GetVisibility2D()
     assert models[1].GetDisplayNode().GetColor() == (1.0, 0.0, 0.0)
-    difference = slicer.util.arrayFromVolume(scene.GetFirstNodeByName("Plan difference"))
-    assert np.isnan(difference[0]).all()
+    difference = scene.GetFirstNodeByName("Plan difference")
+    assert np.isnan(slicer.util.arrayFromVolume(difference)[0]).all()
+    assert difference.GetVoxelValueUnits().GetCodeValue() == "Gy"
+    assert difference.GetAttribute("DicomRtImport.DoseVolume") is None  # SlicerRT would make isodoses of it
     composite = scene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
     assert composite.GetForegroundVolumeID() == read.GetID()
     assert scene.GetNodeByID(composite.GetBackgroundVolumeID()).GetName() == "CT"
