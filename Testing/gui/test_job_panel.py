@@ -143,7 +143,7 @@ class TestJobPanelRunning(PanelCase):
     """While a job runs."""
 
     def test_what_the_page_shows(self):
-        self.makeToy(steps=40, seconds=0.05)
+        self.makeToy(steps=80, seconds=0.05)  # the remaining time is said after 2 s
         self.start()
         self.assertEqual(self.ui.statusLabel.text, "Starting...")
         self.assertFalse(self.ui.applyButton.enabled)

@@ -17,6 +17,9 @@ __all__ = ["Event", "Progress"]
 
 Event = dict[str, Any]
 
+_KNOWN_AFTER_SECONDS, _KNOWN_AFTER_FRACTION = 2.0, 0.02
+"""Before, the time that is left is a guess from too little: the first step says nothing about the next one."""
+
 
 class Progress:
     """Collects what happens in a task and hands it on as events (plain JSON-able dictionaries).
@@ -61,7 +64,8 @@ class Progress:
         low, high = self._span
         self.fraction = low + (high - low) * min(max(fraction, 0.0), 1.0)
         elapsed = time.monotonic() - self._start
-        remaining = elapsed * (1 - self.fraction) / self.fraction if self.fraction > 0.02 else None
+        is_known = elapsed > _KNOWN_AFTER_SECONDS and self.fraction > _KNOWN_AFTER_FRACTION
+        remaining = elapsed * (1 - self.fraction) / self.fraction if is_known else None
         self.emit(
             "progress",
             fraction=round(self.fraction, 4),

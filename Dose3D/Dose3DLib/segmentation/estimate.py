@@ -25,6 +25,8 @@ __all__ = ["Estimate", "estimate"]
 
 _START_SECONDS = 7.0
 """Start of the process, loading torch and MONAI, scene and report: whatever the CT."""
+_LOADING_SECONDS, _WRITING_SECONDS = 4.0, 3.0
+"""Of these: before the image is worked on, and after the structures are found."""
 _WINDOW_SECONDS = 0.055
 """One window of 64 x 64 x 64 voxels through the shipped network on 2 cores."""
 _MEGAVOXEL_SECONDS = 0.06
@@ -63,6 +65,11 @@ class Estimate:
     seconds: float
     memory_bytes: int
     reason: str
+
+    @property
+    def milestones(self) -> tuple[float, float]:
+        """Fractions of the time at which the libraries are loaded, and at which the structures are found."""
+        return _LOADING_SECONDS / self.seconds, 1 - _WRITING_SECONDS / self.seconds
 
 
 def estimate(grid: Grid, bundle: Bundle, device: str = "auto", roi: Sequence[float] = ()) -> Estimate:

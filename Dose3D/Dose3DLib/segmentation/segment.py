@@ -91,13 +91,13 @@ def segment(
     progress, options = progress or Progress(), options or SegmentOptions()
     wanted = options.organs or bundle.organs
     region = box_from_numbers(options.roi, "--roi").clipped_to(volume.grid, "--roi") if options.roi else None
-    with progress.stage("prepare image", 0.1):
+    with progress.stage("prepare image", 0.03):
         image = model_input(volume, input_spec(bundle), region, tuple(bundle.metadata["dose3d"]["patch"]))
-    with progress.stage("load model", 0.15):
+    with progress.stage("load model", 0.06):
         network = bundle.network()
-    with progress.stage("network", 0.75):
+    with progress.stage("network", 0.85):
         logits, used = _predict(network, image, bundle, options, progress)
-    with progress.stage("clean up", 0.9):
+    with progress.stage("clean up", 0.95):
         found, confidence = _organs(logits, image.grid, volume.grid, bundle, wanted, progress)
         found = [replace(one, mask=region.cut(one.mask)) for one in found] if region else found
         confidence = {one.name: confidence[one.name] for one in found if not one.mask.is_empty}

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "run"]
 
+_READ = 0.03
+"""Share of the time in which the CT is read; the others depend on how much the network has to do."""
+
 
 @dataclass(frozen=True)
 class Settings(TaskSettings):
@@ -56,7 +59,6 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     """
     from ..bundles.bundle import find_bundle
     from ..geometry.box import box_from_numbers
-    from ..scene.picture import start_3d
 
     progress = progress or Progress()
     bundle = find_bundle(settings.model)
@@ -64,17 +66,12 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     if settings.roi:
         box_from_numbers(settings.roi, "--roi")
     with atomic_output(settings.output, settings.overwrite) as draft:
-        with progress.part(0.12):
+        with progress.part(_READ):
             source = _read(settings, progress)
         found = _segment(settings, source, bundle, progress)
         draft.mkdir(exist_ok=True)
-        files = _write(settings, source, found, bundle, draft, progress)
-        # The 3-D picture is drawn by a process of its own while masks and scene are written.
-        with start_3d(found.structures, draft / "picture.png") as drawing:
-            files |= _write_images(source, found, draft, progress)
-            provenance = _provenance(settings, source, found, bundle, progress)
-            with progress.stage("report", 1.0):
-                _write_report(draft, source, found, provenance, drawing.finish())
+        with progress.part(1.0):
+            files, provenance = _write(settings, source, found, bundle, draft, progress)
         provenance["seconds"] = dict(progress.seconds)
         text = json.dumps(provenance, indent=2, ensure_ascii=False) + "\n"
         (draft / "provenance.json").write_text(text, encoding="utf-8")
@@ -108,12 +105,15 @@ def _read(settings: Settings, progress: Progress) -> CtSource:
 
 
 def _segment(settings: Settings, source: CtSource, bundle: Bundle, progress: Progress) -> Segmentation:
-    with progress.stage("load libraries", 0.2):
+    from ..segmentation.estimate import estimate
+
+    loaded, done = estimate(source.volume.grid, bundle, settings.device, settings.roi).milestones
+    with progress.stage("load libraries", loaded):
         segment = _load_segment()
     from ..segmentation.segment import SegmentOptions
 
     options = SegmentOptions(settings.organs, settings.device, settings.precision, settings.roi)
-    with progress.part(0.7):
+    with progress.part(done):
         return segment(source.volume, bundle, options, progress)
 
 
@@ -130,12 +130,28 @@ def _load_segment() -> Callable[..., Segmentation]:
 
 def _write(
     settings: Settings, source: CtSource, found: Segmentation, bundle: Bundle, draft: Path, progress: Progress
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """All files but the provenance, which is returned beside their names."""
+    from ..scene.picture import start_3d
+
+    files = _write_for_planning(settings, source, found, bundle, draft, progress)
+    # The 3-D picture is drawn by a process of its own while masks and scene are written.
+    with start_3d(found.structures, draft / "picture.png") as drawing:
+        files |= _write_images(source, found, draft, progress)
+        provenance = _provenance(settings, source, found, bundle, progress)
+        with progress.stage("report", 1.0):
+            _write_report(draft, source, found, provenance, drawing.finish())
+    return files, provenance
+
+
+def _write_for_planning(
+    settings: Settings, source: CtSource, found: Segmentation, bundle: Bundle, draft: Path, progress: Progress
 ) -> dict[str, str]:
     """DICOM first: it is what the job is for."""
     files: dict[str, str] = {}
     reference = source.reference
     if reference is None and settings.dicom:
-        with progress.stage("CT as DICOM", 0.74):
+        with progress.stage("CT as DICOM", 0.1):
             reference = write_as_series(source.volume, source.patient["series"], draft / "ct", progress)
             files["ct"] = "ct"
     if reference is not None:
@@ -147,10 +163,10 @@ def _write_images(source: CtSource, found: Segmentation, draft: Path, progress: 
     from ..geometry.mask_files import write_masks
 
     files = {"masks": "masks"}
-    with progress.stage("masks", 0.85):
+    with progress.stage("masks", 0.3):
         filled = tuple(s for s in found.structures if not s.mask.is_empty)
         write_masks(replace(found.structures, structures=filled), draft / "masks")
-    with progress.stage("scene", 0.92):
+    with progress.stage("scene", 0.85):
         files |= _write_scene(draft, source, found, progress)
     return files
 
@@ -167,13 +183,13 @@ def _write_dicom(
 ) -> dict[str, str]:
     from ..dicom.rtstruct_write import RtStructAttributes, write_rtstruct
 
-    with progress.stage("RTSTRUCT", 0.77):
+    with progress.stage("RTSTRUCT", 0.2):
         write_rtstruct(found.structures, reference, draft / "structures.dcm", RtStructAttributes(provenance=how))
     files = {"rtstruct": "structures.dcm"}
     if seg:
         from ..dicom.seg import SegAttributes, write_seg
 
-        with progress.stage("DICOM SEG", 0.8):
+        with progress.stage("DICOM SEG", 0.25):
             write_seg(found.structures, reference, draft / "segmentation.dcm", SegAttributes(provenance=how))
         files["seg"] = "segmentation.dcm"
     return files

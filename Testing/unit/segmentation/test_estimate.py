@@ -77,3 +77,14 @@ def test_oblique_ct(bundle):
     affine[:3, :3] = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ affine[:3, :3]
     turned = estimate(Grid(HEAD.shape, affine), bundle)
     assert estimate(HEAD, bundle).seconds == pytest.approx(turned.seconds, rel=0.5)
+
+
+def test_the_longer_the_network_works_the_more_of_the_bar_it_has(bundle):
+    head = estimate(HEAD, bundle)
+    body = estimate(Grid.axial((700, 512, 512), (2.5, 1.0, 1.0), (-254, -258, -253)), bundle)
+    shares = []
+    for expected in (head, body):
+        loaded, found = expected.milestones
+        assert 0 < loaded < found < 1
+        shares.append(found - loaded)
+    assert shares[1] > shares[0]
