@@ -7,6 +7,7 @@ python tools/list_cmake_files.py --check    exit code 1 when a list and the tree
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,11 +74,16 @@ def make_list(module: str) -> str:
     )
 
 
-def make_test_list() -> str:
-    """The text of Testing/gui/CMakeLists.txt: the files on GuiCase; others concern what stands in for Slicer."""
+def slicer_tests() -> list[str]:
+    """Files of Testing/gui with a class on GuiCase or a case made of it; others concern what stands in for Slicer."""
     files = (ROOT / "Testing" / "gui").glob("test_*.py")
-    names = sorted(path.name for path in files if "GuiCase" in path.read_text(encoding="utf-8"))
-    return TESTS.format(begin=BEGIN, end=END, scripts="\n  ".join(names))
+    on_case = re.compile(r"^class \w+\(\w+Case\):", re.MULTILINE)
+    return sorted(path.name for path in files if on_case.search(path.read_text(encoding="utf-8")))
+
+
+def make_test_list() -> str:
+    """The text of Testing/gui/CMakeLists.txt."""
+    return TESTS.format(begin=BEGIN, end=END, scripts="\n  ".join(slicer_tests()))
 
 
 def main() -> int:

@@ -19,14 +19,10 @@ import sys
 import time
 from pathlib import Path
 
+from list_cmake_files import MODULES, slicer_tests
+
 ROOT = Path(__file__).resolve().parents[1]
 GUI_TESTS = ROOT / "Testing" / "gui"
-MODULES = ("Dose3D", "Dose3DSegment", "Dose3DPhaseSpace")
-
-
-def unit_test_files() -> list[str]:
-    """Files of Testing/gui that are made for Slicer: those on GuiCase."""
-    return sorted(path.stem for path in GUI_TESTS.glob("test_*.py") if "GuiCase" in path.read_text(encoding="utf-8"))
 
 
 def slicer_command(slicer: str, code: str, window: bool) -> list[str]:
@@ -54,7 +50,7 @@ def run_one(slicer: str, name: str, window: bool) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    known = [*MODULES, *unit_test_files()]
+    known = [*MODULES, *(Path(name).stem for name in slicer_tests())]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--slicer", required=True, help="Slicer's executable")
     parser.add_argument("--window", action="store_true", help="show the main window")

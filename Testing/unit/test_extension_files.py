@@ -191,8 +191,10 @@ def test_schema_finds_a_wrong_entry(wrong):
 
 def test_every_test_for_slicer_is_in_cmake():
     text = (ROOT / "Testing" / "gui" / "CMakeLists.txt").read_text(encoding="utf-8")
-    files = [p.name for p in (ROOT / "Testing" / "gui").glob("test_*.py") if "GuiCase" in p.read_text(encoding="utf-8")]
-    assert sorted(re.findall(r"test_\w+\.py", text)) == sorted(files), "run tools/list_cmake_files.py"
+    listed = set(re.findall(r"test_\w+\.py", text))
+    files = {path.name for path in (ROOT / "Testing" / "gui").glob("test_*.py")}
+    elsewhere = {name for name in files if name.startswith(("test_standin_", "test_view", "test_modules_load"))}
+    assert listed == files - elsewhere, "run tools/list_cmake_files.py"
 
 
 @pytest.fixture
