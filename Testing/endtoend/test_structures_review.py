@@ -257,6 +257,10 @@ def nameless(case: Path) -> Path:
     ("changes", "words"),
     [
         ({"status": "APPROVED"}, "--reviewer: is missing, and APPROVED needs one; name the reviewer"),
+        (
+            {"status": "APPROVED", "reviewer": " ^^"},
+            "--reviewer: is missing, and APPROVED needs one; name the reviewer",
+        ),
         ({"status": "REJECTED", "reviewer": "  "}, "--reviewer: is missing, and REJECTED needs one"),
         ({"reviewer": "a\\b"}, "--reviewer: holds a backslash"),
         ({"reviewer": "x" * 65}, "--reviewer: has 65 characters, DICOM allows 64; shorten it"),

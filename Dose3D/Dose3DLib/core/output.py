@@ -27,19 +27,22 @@ _journals: list[Path] = []
 
 
 @contextmanager
-def atomic_output(target: Path, overwrite: bool = False) -> Iterator[Path]:
+def atomic_output(target: Path, overwrite: bool = False, inputs: Iterable[Path] = ()) -> Iterator[Path]:
     """Give a temporary path beside `target` to write to; rename it to `target` when the block ends well.
 
     The block may make a file or a folder of that path. On any exception (cancel included) what was written is removed.
+    `inputs` are the files and folders that the work reads: none of them is ever replaced.
 
     Raises
     ------
     OutputError
-        `target` exists and `overwrite` is False, its parent cannot be written, the disk is full, or `target` is a
-        folder that nobody means to replace: the one you are in, your home, one above them, or one without results.
+        `target` exists and `overwrite` is False, it is or holds one of the inputs, its parent cannot be written, the
+        disk is full, or `target` is a folder that nobody means to replace: the one you are in, your home, one above
+        them, or one without results.
     """
     target = Path(target)
     _check_target(target, overwrite)
+    _spare_inputs(target, inputs)
     room, made = _make_room(target)
     draft = room / target.name
     try:
@@ -130,6 +133,17 @@ def _check_target(target: Path, overwrite: bool) -> None:
         raise OutputError(target, cause, "choose another output, or empty it yourself")
     if exists and not overwrite:
         raise OutputError(target, "exists already", "choose another output or add --overwrite")
+
+
+def _spare_inputs(target: Path, inputs: Iterable[Path]) -> None:
+    """With overwriting allowed, a result may stand where an input lies: what it was made from would be lost."""
+    if not os.path.lexists(target):
+        return
+    place = target.resolve()
+    for path in inputs:
+        if place == path.resolve() or place in path.resolve().parents:
+            cause = "is an input itself" if place == path.resolve() else f"holds the input {path.name}"
+            raise OutputError(target, f"{cause}, which would be lost", "choose another output")
 
 
 def _make_room(target: Path) -> tuple[Path, list[Path]]:

@@ -77,8 +77,8 @@ def _read(path: Path) -> Dataset:
         raise InputError(path, "the file cannot be read as DICOM", "name an RTDOSE file") from error
     uid = text(dataset, "SOPClassUID")
     if uid != RTDoseStorage:
-        found = pydicom.uid.UID(uid).name if uid else "no DICOM object"
-        raise InputError(path, f"this is no RTDOSE but {found}", "name an RTDOSE file")
+        cause = f"this is no RTDOSE but {pydicom.uid.UID(uid).name}" if uid else "this is no DICOM object"
+        raise InputError(path, cause, "name an RTDOSE file")
     return dataset
 
 

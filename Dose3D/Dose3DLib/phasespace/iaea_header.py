@@ -7,6 +7,7 @@ checked strictly; the rest becomes a note.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -170,9 +171,12 @@ class _Reader:
             if not words:
                 continue
             try:
-                found.append(float(words[0].replace("D", "E").replace("d", "e")))
+                number = float(words[0].replace("D", "E").replace("d", "e"))
             except ValueError as error:
                 raise self.fault(key, f'holds "{words[0][:40]}", which is no number') from error
+            if not math.isfinite(number):
+                raise self.fault(key, f'holds "{words[0][:40]}", which is not finite')
+            found.append(number)
         return found
 
     def integer(self, key: str, default: int | None = None) -> int | None:

@@ -144,6 +144,11 @@ class TaskSettings:
         """All settings as JSON values: paths as strings, tuples as lists."""
         return {item.name: _plain(getattr(self, item.name)) for item in options_of(type(self))}
 
+    def inputs(self) -> tuple[Path, ...]:
+        """All paths that are set, but for outputs (`output`, or a name that ends in `_output`)."""
+        names = [item.name for item in options_of(type(self)) if item.kind is Path and not item.name.endswith("output")]
+        return tuple(path for path in (getattr(self, name) for name in names) if path is not None)
+
     def to_json(self) -> str:
         """A job file: all settings as a JSON object in ASCII, so any path survives any encoding."""
         return json.dumps(self.to_dict(), indent=2)

@@ -71,7 +71,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     """
     progress = progress or Progress()
     _check(settings)
-    with atomic_output(settings.output, settings.overwrite) as draft:
+    with atomic_output(settings.output, settings.overwrite, settings.inputs()) as draft:
         shown = _read(settings, progress)
         draft.mkdir()
         with progress.stage("write dose", 0.6):

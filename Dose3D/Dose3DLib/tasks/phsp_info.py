@@ -52,7 +52,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
         source, summary, _ = _look(settings, progress)
         return Result(None, {}, _figures(source, summary), tuple(progress.warnings), dict(progress.seconds))
     _spare_the_source(settings)
-    with atomic_output(settings.output, settings.overwrite) as draft:
+    with atomic_output(settings.output, settings.overwrite, settings.inputs()) as draft:
         with progress.part(0.8):
             source, summary, extent = _look(settings, progress)
         draft.mkdir()

@@ -65,7 +65,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     _check_organs(settings, bundle)
     if settings.roi:
         box_from_numbers(settings.roi, "--roi")
-    with atomic_output(settings.output, settings.overwrite) as draft:
+    with atomic_output(settings.output, settings.overwrite, settings.inputs()) as draft:
         with progress.part(_READ):
             source = _read(settings, progress)
         found = _segment(settings, source, bundle, progress)

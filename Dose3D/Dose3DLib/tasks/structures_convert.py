@@ -68,7 +68,10 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     _check_settings(settings, form, target)
     _spare_the_ct(settings)
     table = load_user_table(settings.name_table) if settings.name_table else None
-    with _series_output(settings) as series, atomic_output(settings.output, settings.overwrite) as draft:
+    with (
+        _series_output(settings) as series,
+        atomic_output(settings.output, settings.overwrite, settings.inputs()) as draft,
+    ):
         with progress.stage("read CT", 0.2):
             ct = _written_ct(settings, series, progress) if series else _read_ct(settings, form, target)
             _warn(progress, ct.notes)
@@ -150,7 +153,7 @@ def _series_output(settings: Settings) -> Iterator[Path | None]:
     if settings.ct_output is None:
         yield None
         return
-    with atomic_output(settings.ct_output, settings.overwrite) as draft:
+    with atomic_output(settings.ct_output, settings.overwrite, settings.inputs()) as draft:
         yield draft
 
 

@@ -64,7 +64,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     when = _check_review(settings)
     for path in (settings.original, settings.reviewed):
         form_of(path)
-    with atomic_output(settings.output, settings.overwrite) as draft:
+    with atomic_output(settings.output, settings.overwrite, settings.inputs()) as draft:
         with progress.part(0.3):
             ct = load_ct(settings.ct, settings.series, settings.resample_slices, progress)
         sources = [_source(path, ct) for path in (settings.original, settings.reviewed)]
@@ -91,7 +91,7 @@ def _check_review(settings: Settings) -> datetime:
     from ..dicom.attributes import check_person_name
 
     check_person_name(settings.reviewer, "--reviewer")
-    if settings.status != "UNAPPROVED" and not settings.reviewer.strip():
+    if settings.status != "UNAPPROVED" and not settings.reviewer.strip(" ^"):
         raise InputError("--reviewer", f"is missing, and {settings.status} needs one", "name the reviewer")
     if len(settings.comment) > LONGEST_COMMENT:
         cause = f"has {len(settings.comment)} characters, {LONGEST_COMMENT} are allowed"

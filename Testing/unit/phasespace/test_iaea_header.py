@@ -115,6 +115,8 @@ def test_histories_that_are_missing_are_said():
         ("1234", "3412", "3412"),
         ("27.0000 // Constant Z\n    0.5000 // Constant Weight", "", "lacks the Z"),
         ("27.0000", "twenty", "which is no number"),
+        ("27.0000", "nan", 'holds "nan", which is not finite'),
+        ("$RECORD_CONTENTS:\n", "$RECORD_CONTENTS:\n1e400\n", 'holds "1e400", which is not finite'),
         ("$PARTICLES:\n4", "$PARTICLES:\nmany", "no whole number"),
         ("    1     // X is stored ?", "    7", "flags other than 0 and 1"),
         ("    1     // Extra longs stored ?\n    3     // ZLAST\n    2     // LATCH\n", "", "nine whole numbers"),
