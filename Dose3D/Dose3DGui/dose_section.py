@@ -15,12 +15,14 @@ from .ct_input import CtInput
 from .dose_display import DoseDisplay, DoseResult
 from .dose_input import DoseInput
 from .scene_inputs import JobFiles, isInScene
-from .section import Job, Section, taskNamed
+from .section import Job, Section, optionOf, taskNamed
 from .tables import fillTable, prepareTable
 
 __all__ = ["DoseParameters", "DoseSection"]
 
-PERCENT, GY = "percent", "Gy"
+TASK = taskNamed("dose", "show")
+UNIT = optionOf(TASK, "unit")
+PERCENT, GY = UNIT.choices
 
 
 @parameterNodeWrapper
@@ -49,7 +51,7 @@ class DoseParameters:
     doseCtVolume: vtkMRMLScalarVolumeNode
     doseCtPath: str
     doseLevels: str
-    doseUnit: Annotated[str, Choice([PERCENT, GY]), Default(PERCENT)]
+    doseUnit: Annotated[str, Choice(list(UNIT.choices)), Default(UNIT.default)]
     prescription: Annotated[float, WithinRange(0, 300)]
     doseFolder: str
     doseReplace: bool
@@ -74,7 +76,7 @@ class DoseSection(Section):
         "doseFolderEdit": "doseFolder",
     }
     readyText = _("Show the dose")
-    task = taskNamed("dose", "show")
+    task = TASK
 
     def setup(self) -> None:
         self.dose = DoseInput(self, "dose")

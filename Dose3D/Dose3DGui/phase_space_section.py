@@ -16,12 +16,14 @@ from slicer.parameterNodeWrapper import Default, WithinRange, parameterNodeWrapp
 
 from .scene_inputs import JobFiles, isInScene, setProvenance
 from .scene_results import provenanceOf, removeWithDisplay
-from .section import Job, Section, shortText, taskNamed
+from .section import Job, Section, optionOf, shortText, taskNamed
 from .tables import fillTable, prepareTable
 
 __all__ = ["PhaseSpaceParameters", "PhaseSpaceSection"]
 
 MILLION = 1_000_000
+TASK = taskNamed("phsp", "info")
+POINTS, SEED, LIMIT = (optionOf(TASK, name) for name in ("points", "seed", "limit"))
 CHART, TABLE, SERIES = "dose3dSpectrumChart", "dose3dSpectrumTable", "dose3dSpectrumSeries"
 """Roles of the references from the photons to their spectrum."""
 
@@ -45,9 +47,9 @@ class PhaseSpaceParameters:
     """
 
     phaseSpacePath: str
-    phaseSpacePoints: Annotated[int, WithinRange(0, 1_000_000), Default(10_000)]
-    phaseSpaceSeed: Annotated[int, WithinRange(0, 1_000_000)]
-    phaseSpaceLimit: Annotated[int, WithinRange(1, 100_000), Default(50)]
+    phaseSpacePoints: Annotated[int, WithinRange(POINTS.minimum, MILLION), Default(POINTS.default)]
+    phaseSpaceSeed: Annotated[int, WithinRange(SEED.minimum, MILLION), Default(SEED.default)]
+    phaseSpaceLimit: Annotated[int, WithinRange(1, 100_000), Default(LIMIT.default // MILLION)]
     phaseSpaceFolder: str
     phaseSpaceReplace: bool
     shownPoints: vtkMRMLModelNode
@@ -65,7 +67,7 @@ class PhaseSpaceSection(Section):
     resultPart = "phspResultCollapsibleButton"
     paths = {"phaseSpacePathEdit": "phaseSpacePath", "phaseSpaceFolderEdit": "phaseSpaceFolder"}
     readyText = _("Read the phase space and show its photons")
-    task = taskNamed("phsp", "info")
+    task = TASK
 
     def setup(self) -> None:
         prepareTable(self.ui.summaryTable, [_("What"), _("Value")])

@@ -9,10 +9,11 @@ import slicer
 
 from .review_original import MARK
 from .scene_inputs import isInScene
+from .section import optionOf, taskNamed
 
 __all__ = ["STATUSES", "Verdict", "VerdictWatch", "setVerdict", "takeBack", "verdictOf"]
 
-STATUSES = ("UNAPPROVED", "APPROVED", "REJECTED")
+STATUSES = optionOf(taskNamed("structures", "review"), "status").choices
 """DICOM's Approval Status (300E,0002)."""
 _NAMES = {"status": "ReviewStatus", "reviewer": "Reviewer", "reviewedAt": "ReviewedAt", "voxels": "ReviewedVoxels",
           "former": "ReviewTakenBack"}  # fmt: skip

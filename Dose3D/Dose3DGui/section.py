@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import slicer
-from Dose3DLib.tasks.base import Result, Task, TaskSettings
+from Dose3DLib.tasks.base import Option, Result, Task, TaskSettings, options_of
 from Dose3DLib.tasks.registry import TASKS
 
 if TYPE_CHECKING:
     from .scene_inputs import JobFiles
 
-__all__ = ["Job", "Section", "shortText", "taskNamed"]
+__all__ = ["Job", "Section", "optionOf", "shortText", "taskNamed"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,11 @@ class Job:
 def taskNamed(*command: str) -> Task:
     """The registry's task with this command, such as `taskNamed("segment", "run")`."""
     return next(task for task in TASKS if task.command == command)
+
+
+def optionOf(task: Task, name: str) -> Option:
+    """A setting of a task: its choices, default and range hold for the page as for Python and the command line."""
+    return next(option for option in options_of(task.load().Settings) if option.name == name)
 
 
 class Section:

@@ -16,9 +16,12 @@ from .ct_input import CtInput
 from .region import fitRoi, roiNumbers, roiProblem
 from .scene_inputs import JobFiles, isInScene
 from .scene_results import SegmentationPlace, provenanceOf, showInSlices
-from .section import Job, Section, shortText, taskNamed
+from .section import Job, Section, optionOf, shortText, taskNamed
 
 __all__ = ["FindParameters", "FindSection"]
+
+TASK = taskNamed("segment", "run")
+MODEL, DEVICE = optionOf(TASK, "model"), optionOf(TASK, "device")
 
 
 @parameterNodeWrapper
@@ -44,11 +47,11 @@ class FindParameters:
     ctSource: str
     ctVolume: vtkMRMLScalarVolumeNode
     ctPath: str
-    modelName: Annotated[str, Default("head_neck_ct")]
+    modelName: Annotated[str, Default(MODEL.default)]
     modelFolder: str
     leftOutOrgans: list[str]
     regionOfInterest: vtkMRMLMarkupsROINode
-    device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"]), Default("auto")]
+    device: Annotated[str, Choice(list(DEVICE.choices)), Default(DEVICE.default)]
     resultFolder: str
     replaceResult: bool
     outputSegmentation: vtkMRMLSegmentationNode
@@ -64,7 +67,7 @@ class FindSection(Section):
     resultPart = "resultCollapsibleButton"
     paths = {"ctPathEdit": "ctPath", "modelFolderEdit": "modelFolder", "resultFolderEdit": "resultFolder"}
     readyText = _("Find the structures")
-    task = taskNamed("segment", "run")
+    task = TASK
 
     def setup(self) -> None:
         self.ct = CtInput(self, "ct")

@@ -13,11 +13,13 @@ from .ct_input import CtInput
 from .load_section import looksLikeDicom
 from .scene_inputs import JobFiles, isInScene
 from .scene_results import SegmentationPlace
-from .section import Job, Section, shortText, taskNamed
+from .section import Job, Section, optionOf, shortText, taskNamed
 from .tables import fillTable, prepareTable
 
 __all__ = ["StructuresParameters", "StructuresSection"]
 
+TASK = taskNamed("structures", "convert")
+OVERLAPS = optionOf(TASK, "overlaps")
 SCENE, FILES = "scene", "files"
 
 
@@ -47,7 +49,7 @@ class StructuresParameters:
     convertTarget: str
     convertOutput: str
     convertSeg: bool
-    convertOverlaps: Annotated[str, Choice(["refuse", "first", "last"]), Default("refuse")]
+    convertOverlaps: Annotated[str, Choice(list(OVERLAPS.choices)), Default(OVERLAPS.default)]
     convertStandardNames: bool
     convertResample: bool
     convertSlices: bool
@@ -71,7 +73,7 @@ class StructuresSection(Section):
         "convertOutputEdit": "convertOutput",
     }
     readyText = _("Convert the structures")
-    task = taskNamed("structures", "convert")
+    task = TASK
 
     def setup(self) -> None:
         self.ct = CtInput(self, "convertCt", required=False)
@@ -197,7 +199,7 @@ class StructuresSection(Section):
             series=ct.series if ct else None,
             names=Path(parameters.namesPath) if hasNames else None,
             seg=parameters.convertSeg and self._isDicomOutput(),
-            overlaps=parameters.convertOverlaps if self._isLabelMap(output) else "refuse",
+            overlaps=parameters.convertOverlaps if self._isLabelMap(output) else OVERLAPS.default,
             standard_names=parameters.convertStandardNames,
             lenient=parameters.convertLenient,
             resample=parameters.convertResample,
