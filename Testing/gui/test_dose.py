@@ -318,3 +318,13 @@ class TestDoseResult(DoseCase):
         slicer.mrmlScene.Clear(0)
         self.waitUntil(lambda: not self.widget.panel.busy, 10)
         self.assertEqual(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"), [])
+
+
+class TestDoseLogic(DoseCase):
+    """What scripts call."""
+
+    def test_shows_a_file_and_returns_its_volume(self):
+        node = self.logic.showDose(self.doseFile(), self.folder / "result", levels=(50.0,))
+        self.assertEqual(node.GetVoxelValueUnits().GetCodeValue(), "Gy")
+        self.assertEqual(len(self.isodoses()), 1)
+        self.assertTrue((self.folder / "result" / "report.html").is_file())

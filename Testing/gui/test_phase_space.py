@@ -36,6 +36,10 @@ class TestPhaseSpace(GuiCase):
         shown = self.ui.summaryTable
         return {shown.item(row, 0).text(): shown.item(row, 1).text() for row in range(shown.rowCount)}
 
+    def test_scripts_have_the_file_by_the_logic(self):
+        found = self.logic.open(write_phase_space(self.folder, beam_records(120)))
+        self.assertEqual(found.count, 120)
+
     def test_what_is_missing_is_said(self):
         self.assertFalse(self.ui.applyButton.enabled)
         self.assertIn("Choose a phase space", self.ui.applyButton.toolTip)

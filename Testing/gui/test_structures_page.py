@@ -10,6 +10,7 @@ import numpy as np
 import slicer
 
 from gui_case import GuiCase  # isort: skip (first: inside Slicer it makes the next ones known)
+from Dose3DLib.core.errors import InputError
 from Dose3DLib.geometry.grid import Grid, Volume
 from Dose3DLib.geometry.mask import Mask
 from Dose3DLib.geometry.mask_files import read_masks, write_masks
@@ -253,3 +254,19 @@ class TestConvertStructures(StructuresCase):
         self.assertEqual(self.ui.functionSelector.currentText, "Convert structures")
         self.assertEqual(self.ui.convertPathEdit.currentPath, str(self.folder / "in.seg.nrrd"))
         self.assertTrue(self.ui.convertNamesCheckBox.checked)
+
+
+class TestStructuresLogic(StructuresCase):
+    """What scripts call."""
+
+    def test_converts_with_the_tasks_settings(self):
+        output = self.folder / "masks"
+        result = self.logic.convertStructures(self.structuresFile(), output, standard_names=True)
+        self.assertEqual(set(result.summary), {"Parotid_L", "Brainstem"})
+        self.assertEqual(sorted(p.name for p in (output / "masks").iterdir() if p.name.endswith(".nii.gz")),
+                         ["Brainstem.nii.gz", "Parotid_L.nii.gz"])  # fmt: skip
+
+    def test_refuses_in_one_line(self):
+        with self.assertRaisesRegex(InputError, "none.seg.nrrd"):
+            self.logic.convertStructures(self.folder / "none.seg.nrrd", self.folder / "masks")
+        self.assertFalse((self.folder / "masks").exists())
