@@ -6,8 +6,8 @@
     python tools/slicer_tests.py --slicer Slicer --window                    with the main window
 
 Each file runs in a Slicer of its own (`--testing`: temporary settings, exit code 1 when an exception reached the top).
-Packages must be there: press Apply once in each module, or set DOSE3D_WHEELS. The same files run in the continuous
-integration on a stand-in, see Testing/gui. Exit code 0 when all passed, 1 when a test failed, 2 when it could not run.
+Packages must be there (press Apply once in a Slicer without `--testing`): nothing is installed while Slicer tests. The
+same files run in the continuous integration on a stand-in, see Testing/gui. Exit code 0 when all passed, 1 when a test failed, 2 when it could not run.
 """
 
 from __future__ import annotations
