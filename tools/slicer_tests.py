@@ -7,7 +7,8 @@
 
 Each file runs in a Slicer of its own (`--testing`: temporary settings, exit code 1 when an exception reached the top).
 Packages must be there (press Apply once in a Slicer without `--testing`): nothing is installed while Slicer tests. The
-same files run in the continuous integration on a stand-in, see Testing/gui. Exit code 0 when all passed, 1 when a test failed, 2 when it could not run.
+same files run in the continuous integration on a stand-in, see Testing/gui. Exit code 0 when all passed, 1 when a test
+failed, 2 when it could not run.
 """
 
 from __future__ import annotations
