@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import parameterNodeWrapper
 
 from .ct_input import CtInput
-from .scene_inputs import JobFiles, isInScene
+from .scene_inputs import JobFiles
 from .scene_results import SegmentationPlace
 from .section import Job, Section, shortText, taskNamed
 
@@ -98,15 +98,8 @@ class LoadSection(Section):
 
     def show(self, result, path: Path, volume, ctPath: str) -> None:
         """Bring the structures into the scene and select them on the page."""
-        import Dose3DLib
-        from Dose3DLib.geometry.segnrrd import read_seg_nrrd
-
-        structures = read_seg_nrrd(Path(result.output))
         volume = self.ct.nodeForResult(volume, ctPath)
-        chosen = self.currentParameters().loadedSegmentation
-        target = chosen if isInScene(chosen) else None
-        facts = {"Task": self.task.name, "Version": Dose3DLib.__version__, "Source": str(path)}
-        node = self.place.put(structures, path.name, volume, target, facts)
+        node = self.place.putConverted(result, path, volume, self.currentParameters().loadedSegmentation)
         self.currentParameters().loadedSegmentation = node
         self.page.handOn(node)
         self.refresh()

@@ -63,6 +63,18 @@ class SegmentationPlace:
         self._formerOriginal = keepOriginal(made)
         return made
 
+    def putConverted(self, result, source: Path, volumeNode, target=None):
+        """Put what `structures convert` wrote as .seg.nrrd; it is called as the file or folder that it came from.
+
+        A `target` that has left the scene is taken for none.
+        """
+        import Dose3DLib
+        from Dose3DLib.geometry.segnrrd import read_seg_nrrd
+
+        facts = {"Task": "structures convert", "Version": Dose3DLib.__version__, "Source": str(source)}
+        structures = read_seg_nrrd(Path(result.output))
+        return self.put(structures, source.name, volumeNode, target if isInScene(target) else None, facts)
+
     def undo(self) -> None:
         """Bring back what the segmentation held, or remove the one that was made."""
         before, self._before = self._before, None

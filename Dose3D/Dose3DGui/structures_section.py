@@ -217,14 +217,8 @@ class StructuresSection(Section):
 
     def show(self, result, path: Path, volume, ctPath: str) -> None:
         """Bring the structures into the scene and select them on the page."""
-        import Dose3DLib
-        from Dose3DLib.geometry.segnrrd import read_seg_nrrd
-
-        structures = read_seg_nrrd(Path(result.output))
         volume = self.ct.nodeForResult(volume, ctPath)
-        chosen = self.currentParameters().convertedSegmentation
-        target = chosen if isInScene(chosen) else None
-        facts = {"Task": self.task.name, "Version": Dose3DLib.__version__, "Source": str(path)}
-        self.currentParameters().convertedSegmentation = self.place.put(structures, path.name, volume, target, facts)
+        node = self.place.putConverted(result, path, volume, self.currentParameters().convertedSegmentation)
+        self.currentParameters().convertedSegmentation = node
         self.showWritten(result)
         self.refresh()
