@@ -71,6 +71,7 @@ class ReviewSection(Section):
         self._watch = VerdictWatch(self.page, self.onSegmentationEdited)
         titles = [_("Structure"), _("Change"), _("Dice"), _("Volume (cc)"), _("Added"), _("Removed")]
         prepareTable(self.ui.reviewTable, titles)
+        self.ui.reviewStatusSelector.addItems(list(STATUSES))
         self._timer = self._makeTimer(STEP_PAUSE_MILLISECONDS, False, self.onCompareStep)
         self._editTimer = self._makeTimer(EDIT_PAUSE_MILLISECONDS, True, self.onEditsPaused)
         self.wire("reviewTable", "cellClicked(int,int)", self.onRowChosen)
