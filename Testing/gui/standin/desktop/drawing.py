@@ -10,8 +10,6 @@ from functools import lru_cache
 ORIENTATIONS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
 THREE_D = "1"
 COLOURS = {"Red": (0.952, 0.290, 0.200), "Green": (0.427, 0.690, 0.294), "Yellow": (0.929, 0.835, 0.298)}
-SKY = ((0.4549, 0.4706, 0.7451), (0.7568, 0.7647, 0.9098))
-"""Bottom and top of the 3-D view's background."""
 
 
 @lru_cache(maxsize=1)
@@ -73,8 +71,6 @@ class ThreeD:
             core.logic.GetViewLogics().AddItem(self.logic)
             self.logic.SetMRMLScene(core.scene)
             self._node = self.logic.AddViewNode(THREE_D)
-        self.node.SetBackgroundColor(*SKY[0])
-        self.node.SetBackgroundColor2(*SKY[1])
 
     @property
     def node(self):
