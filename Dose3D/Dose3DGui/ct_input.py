@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from .scene_inputs import JobFiles, VolumeSource, gridOfVolume, isInScene
 from .section import Section, shortText
+from .volumes import hasImage
 
 __all__ = ["FILES", "SCENE", "CtInput"]
 
@@ -74,7 +75,7 @@ class CtInput:
             return self._pathProblem()
         if self.volume is None:
             return _("Select the CT volume, or choose files on the disk.") if self._required else ""
-        if self.volume.GetImageData() is None:
+        if not hasImage(self.volume):
             return _("“{name}” holds no image: select another volume.").format(name=self.volume.GetName())
         return ""
 
@@ -94,7 +95,7 @@ class CtInput:
 
     def grid(self):
         """The grid of the chosen volume; None for files, which are not opened before the job."""
-        return gridOfVolume(self.volume) if self.volume is not None and self.volume.GetImageData() else None
+        return gridOfVolume(self.volume) if self.volume is not None and hasImage(self.volume) else None
 
     def nodeForResult(self, volume, path: str):
         """The volume node that a result belongs to: the one the job began with, or its files as a new volume.

@@ -12,6 +12,8 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from .volumes import hasImage
+
 __all__ = ["DicomSeries", "addToDatabase", "databaseProblem", "dicomFolder"]
 
 INSTANCES_ATTRIBUTE = "DICOM.instanceUIDs"
@@ -52,7 +54,7 @@ def dicomFolder(node) -> DicomSeries | None:
 
 def _hasGeometry(node, uids: list[str], database) -> bool:
     """Whether number, size and first and last place of the slices are the series', in either order."""
-    if node.GetImageData() is None:
+    if not hasImage(node):
         return False
     columns, rows, count = node.GetImageData().GetDimensions()
     size = [database.instanceValue(uids[0], tag) for tag in (COLUMNS, ROWS)]

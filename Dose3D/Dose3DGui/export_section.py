@@ -16,6 +16,7 @@ from .ct_input import CtInput
 from .dicom_source import addToDatabase, databaseProblem
 from .scene_inputs import JobFiles, VolumeSource, isInScene
 from .section import Job, Section, shortText, taskNamed
+from .volumes import hasImage
 
 __all__ = ["ExportParameters", "ExportSection"]
 
@@ -116,7 +117,7 @@ class ExportSection(Section):
         node = self._segmentation()
         role = node.GetReferenceImageGeometryReferenceRole()
         volume = slicer.mrmlScene.GetNodeByID(node.GetNodeReferenceID(role) or "")
-        return volume if isInScene(volume) and volume.GetImageData() is not None else None
+        return volume if isInScene(volume) and hasImage(volume) else None
 
     # Why not
 

@@ -18,6 +18,8 @@ from Dose3DLib.geometry.grid import LPS_TO_RAS, Grid
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
+from .volumes import hasImage
+
 __all__ = ["Comparison", "referenceVolumeOf"]
 
 VOXELS_PER_STEP = 1_000_000
@@ -198,7 +200,7 @@ def referenceVolumeOf(node):
     """The volume that a segmentation was drawn on, None when it has none (any more)."""
     role = node.GetReferenceImageGeometryReferenceRole()
     volume = slicer.mrmlScene.GetNodeByID(node.GetNodeReferenceID(role) or "")
-    return volume if volume is not None and volume.GetImageData() is not None else None
+    return volume if volume is not None and hasImage(volume) else None
 
 
 def _reference(original, reviewed) -> tuple[np.ndarray, tuple[int, int, int]]:

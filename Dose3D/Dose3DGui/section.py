@@ -14,6 +14,8 @@ import slicer
 from Dose3DLib.tasks.base import Option, Result, Task, TaskSettings, options_of
 from Dose3DLib.tasks.registry import TASKS
 
+from .parameters import openParameters
+
 if TYPE_CHECKING:
     from .scene_inputs import JobFiles
 
@@ -139,7 +141,7 @@ class Section:
 
     def currentParameters(self):
         """The parameters, also while another module is shown (as when a job ends then)."""
-        return self.parameters or self.parametersClass(self.page.logic.getParameterNode())
+        return self.parameters or openParameters(self.parametersClass, self.page.logic.getParameterNode())
 
     def wire(self, widgetName: str, signal: str, handler: Callable[..., None]) -> None:
         """Connect a signal of a widget; a misspelt one is an error here, where Qt would only return False."""
@@ -150,7 +152,7 @@ class Section:
         """Connect to the module's parameter node, or to none. Called by the page."""
         if self.parameters:
             self.parameters.disconnectGui(self._guiTag)
-        self.parameters = self.parametersClass(node) if node else None
+        self.parameters = openParameters(self.parametersClass, node) if node else None
         if self.parameters:
             self._guiTag = self.parameters.connectGui(self.ui)
 
