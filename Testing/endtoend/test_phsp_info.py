@@ -133,3 +133,14 @@ def test_the_source_is_never_replaced(beam):
     with pytest.raises(InputError, match="is a file"):
         phsp_info.run(Settings(phase_space=beam, output=beam, overwrite=True))
     assert beam.read_bytes() == before
+
+
+@pytest.mark.parametrize("weight", ["0.0000", "-0.5000"])
+def test_weights_that_are_not_positive_still_give_a_report(tmp_path, weight):
+    path = write_phase_space(tmp_path, beam_records())
+    header = path.with_suffix(".IAEAheader")
+    header.write_bytes(
+        header.read_bytes().replace(b"0.5000 // Constant Weight", weight.encode() + b" // Constant Weight")
+    )
+    result = phsp_info.run(Settings(phase_space=path, output=tmp_path / "out"))
+    assert (Path(result.output) / "report.html").is_file()

@@ -130,16 +130,16 @@ def _short(text: str) -> str:
 
 def _spectrum_figure(summary: Summary) -> bytes:
     histogram = summary.spectrum
-    share = histogram.values / histogram.values.sum() / np.diff(histogram.edges)
+    share = histogram.values / (histogram.values.sum() or 1.0) / np.diff(histogram.edges)
     return _steps(histogram.edges, share, "energy (MeV)", "share per MeV")
 
 
 def _theta_figure(summary: Summary) -> bytes:
     histogram = summary.theta
     filled = np.flatnonzero(histogram.values)
-    cut = slice(max(0, filled[0] - 1), filled[-1] + 2)
+    cut = slice(max(0, filled[0] - 1), filled[-1] + 2) if filled.size else slice(None)
     edges = histogram.edges[cut.start : cut.start + len(histogram.values[cut]) + 1]
-    share = histogram.values[cut] / histogram.values.sum() / np.diff(edges)
+    share = histogram.values[cut] / (histogram.values.sum() or 1.0) / np.diff(edges)
     return _steps(edges, share, "angle to the z axis (degrees)", "share per degree", logarithmic=True)
 
 
@@ -166,8 +166,9 @@ def _fluence_figure(summary: Summary) -> bytes:
     """The map, and beside it its profiles through the middle."""
     figure = _figure(7.1, 3.1)
     axes = figure.add_axes((0.07, 0.15, 0.38, 0.82))
-    shown = summary.fluence / summary.fluence[summary.fluence > 0].mean()
-    limit = float(np.percentile(shown[shown > 0], 99.5))
+    filled = summary.fluence[summary.fluence > 0]  # none where all weights are zero or negative
+    shown = summary.fluence / (filled.mean() if filled.size else 1.0)
+    limit = float(np.percentile(shown[shown > 0], 99.5)) if filled.size else 1.0
     extent = (summary.x_edges[0], summary.x_edges[-1], summary.y_edges[0], summary.y_edges[-1])
     image = axes.imshow(shown.T, origin="lower", extent=extent, cmap="viridis", vmin=0, vmax=limit, aspect="equal")
     axes.set_xlabel("x (cm)", fontsize=8, color=_INK)
