@@ -20,9 +20,11 @@ import sys
 import time
 from pathlib import Path
 
-from list_cmake_files import MODULES, slicer_tests
-
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))  # not there by itself under PYTHONSAFEPATH
+
+from list_cmake_files import MODULES, slicer_tests  # noqa: E402
+
 GUI_TESTS = ROOT / "Testing" / "gui"
 
 

@@ -220,11 +220,13 @@ def test_quiet_keeps_warnings(dose3d):
 
 
 def test_events_on_standard_output_are_json_only(dose3d):
-    done = dose3d("toy", "run", "CT", "--output", "OUT", "--json-events", "-", "--steps", 30, "--seconds", 0.01)
+    done = dose3d("toy", "run", "CT", "--output", "OUT", "--json-events", "-", "--steps", 30, "--seconds", 0.1)
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [events[0]["event"], events[-1]["event"]] == ["started", "result"]
     assert events[-1]["output"] == "OUT"
-    assert all(event["remaining_s"] >= 0 for event in events[3:-1])
+    told = [event["remaining_s"] for event in events[3:-1] if event["remaining_s"] is not None]
+    assert told, "three seconds of work tell what remains"
+    assert min(told) >= 0
     assert "results in OUT" in done.stderr
 
 
@@ -250,7 +252,7 @@ def test_bar_on_a_terminal(toy, tmp_path, monkeypatch):
     pty = pytest.importorskip("pty")
     monkeypatch.setenv("TERM", "xterm")
     ours, theirs = pty.openpty()
-    words = ["toy", "run", "CT", "--output", str(tmp_path / "OUT"), "--steps", "20", "--seconds", "0.05"]
+    words = ["toy", "run", "CT", "--output", str(tmp_path / "OUT"), "--steps", "20", "--seconds", "0.15"]
     process = subprocess.Popen([sys.executable, TOY_CLI, *words, "--behaviour", "warn"], stderr=theirs, stdout=theirs)
     os.close(theirs)
     seen = b""

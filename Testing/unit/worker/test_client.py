@@ -84,7 +84,7 @@ def left_behind(settings) -> list[str]:
 
 def test_result_and_events_arrive(toy, settings):
     events = []
-    result = run_in_worker(toy, settings(steps=4, seconds=0.05), events.append)
+    result = run_in_worker(toy, settings(steps=4, seconds=0.8), events.append)
     assert (result.output / "note.txt").read_text() == "half-written"
     assert result.summary == {"steps": 4}
     assert result.seconds["steps"] >= 0.2
