@@ -19,6 +19,7 @@ from Dose3DLib.cli.main import main
 from Dose3DLib.core.errors import Dose3DError, InputError, OutputError
 from Dose3DLib.dicom.ct import read_ct_reference
 from Dose3DLib.geometry.files import read_masks, write_label_map, write_masks, write_seg_nrrd
+from Dose3DLib.geometry.grid import Grid
 from Dose3DLib.geometry.mask import Mask
 from Dose3DLib.geometry.structure import Structure, StructureSet
 from Dose3DLib.tasks import structures_convert
@@ -305,9 +306,8 @@ def test_a_real_patient_keeps_25_structures(tmp_path, series, shared_data):
     assert len(list((source / "masks").iterdir())) == 25
 
 
-def bad_cases(folder: Path, ct: Path) -> dict[str, tuple[dict, str]]:
-    """What is typed, and the cause that must be said."""
-    grid = read_ct_reference(ct).grid
+def _write_bad_files(folder: Path, grid: Grid) -> StructureSet:
+    """The inputs of the bad cases; gives the one structure that a label map holds."""
     chosen = structures(grid)
     write_seg_nrrd(chosen, folder / "good.seg.nrrd")
     write_masks(chosen, folder / "good" / "masks")
@@ -330,6 +330,12 @@ def bad_cases(folder: Path, ct: Path) -> dict[str, tuple[dict, str]]:
     write_seg_nrrd(nothing, folder / "nothing.seg.nrrd")
     both = StructureSet(grid, tuple(Structure(n, chosen["Con"].mask) for n in ("Parotid_L", "LeftParotid")))
     write_seg_nrrd(both, folder / "both.seg.nrrd")
+    return part
+
+
+def bad_cases(folder: Path, ct: Path) -> dict[str, tuple[dict, str]]:
+    """What is typed, and the cause that must be said."""
+    part = _write_bad_files(folder, read_ct_reference(ct).grid)
     other = _other_patient(folder, ct, part)
     out, seg = folder / "out.dcm", folder / "good.seg.nrrd"
     bare = {"structures": folder / "bare.nii.gz", "output": folder / "out"}
