@@ -1,0 +1,1 @@
+"""Networks that make photons. torch loads at the top of these files, so only functions import them."""
