@@ -1,7 +1,8 @@
 """`fit`: the loop that segmentation, photons, doses and GANs share, on ignite's Engine.
 
 What differs between them is a `Learner`: its network, how a batch of step n is drawn, what one step returns. The loop
-brings budget, learning rate, EMA, checkpoints, resume, the live curve, early stop and cancellation.
+brings budget, learning rate, EMA, checkpoints, resume, the live curve, early stop and cancellation. A learner with a
+`critic` is trained against it: some steps of the critic, each with an optimiser of its own, before each of the network.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ..core.errors import InputError
 from ..core.progress import Progress
 from .checkpoint import load_checkpoint, save_checkpoint
 from .curve import Curve
+from .optimizers import AdversarialLearner, Critic, descend, make_optimizer, own_parameters
 from .schedule import Budget, cosine_with_warm_up
 from .seeds import seed_everything
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     import torch
     from ignite.engine import Engine
 
-__all__ = ["FitSettings", "Learner", "fit"]
+__all__ = ["AdversarialLearner", "FitSettings", "Learner", "fit"]
 
 
 class Learner(Protocol):
@@ -50,7 +52,13 @@ class FitSettings:
     budget:
         when it ends.
     learning_rate, weight_decay:
-        of AdamW; the rate rises linearly, then falls along half a cosine over the budget.
+        of the optimiser; the rate rises linearly, then falls along half a cosine over the budget.
+    optimizer:
+        "adamw", "adam" or "rmsprop", also of the critic.
+    betas:
+        decay of the two moments in Adam's.
+    critic_learning_rate:
+        where a critic is trained too; None: as `learning_rate`.
     ema_decay:
         decay of the moving average of the weights, which is what `fit` returns; 0 switches it off.
     gradient_norm:
@@ -68,6 +76,9 @@ class FitSettings:
     weight_decay: float = 1e-4
     ema_decay: float = 0.999
     gradient_norm: float = 12.0
+    optimizer: str = "adamw"
+    betas: tuple[float, float] = (0.9, 0.999)
+    critic_learning_rate: float | None = None
     checkpoint_s: float = 120.0
     validate_s: float = 600.0
     patience: int | None = None
@@ -81,9 +92,9 @@ class _Run:
         import torch
 
         self.learner, self.settings, self.room, self.progress = learner, settings, room, progress
-        self.optimizer = torch.optim.AdamW(
-            learner.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        self.critic = Critic.of(learner, settings)
+        parameters = own_parameters(learner.network, self.critic)
+        self.optimizer = make_optimizer(parameters, settings, settings.learning_rate)
         self.average = torch.optim.swa_utils.AveragedModel(
             learner.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema_decay)
         )
@@ -108,6 +119,8 @@ class _Run:
             self.learner.network.load_state_dict(state["network"])
             self.average.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
+            if self.critic:
+                self.critic.load_state(state["critic"])
         except (KeyError, RuntimeError, ValueError) as error:
             raise InputError(
                 self.room, "its checkpoint is of another network", "give another folder or delete checkpoint.pt"
@@ -121,32 +134,24 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "counters": [self.step, self.seconds, self.best, self.stale],
         }
+        if self.critic:
+            state["critic"] = self.critic.state()
         save_checkpoint(self.room / "checkpoint.pt", state)
         self._saved = time.monotonic()
 
     def train_step(self, engine: Engine, batch: Any) -> dict[str, float]:
-        """One optimiser step; returns the values for the curve."""
-        import torch
-
-        rate = self.settings.learning_rate * cosine_with_warm_up(self.spent)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        """One step of the network, after those of its critic where there is one; returns the values for the curve."""
+        factor = cosine_with_warm_up(self.spent)
         self.learner.network.train()
-        loss, values = self.learner.loss(self.learner.network, batch)
-        if not torch.isfinite(loss):
-            raise InputError(
-                f"step {self.step}", "the loss is not a number", "lower the learning rate or check the data"
-            )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.learner.network.parameters(), self.settings.gradient_norm)
-        self.optimizer.step()
+        values = self.critic.train(factor, batch, self.step) if self.critic else {}
+        loss, more = self.learner.loss(self.learner.network, batch)
+        descend(self.optimizer, loss, self.settings.learning_rate * factor, self.settings.gradient_norm, self.step)
         # An average over more steps than have been taken would still hold the random start.
         if self.step > 20:
             self.average.update_parameters(self.learner.network)
         else:
             self.average.module.load_state_dict(self.learner.network.state_dict())
-        return {"loss": float(loss.detach()), **values}
+        return {"loss": float(loss.detach()), **values, **more}
 
     def after_step(self, engine: Engine) -> None:
         """Clock, progress, curve, checkpoint, validation, end."""
