@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from builders.phase_space_builder import RECORDS, write_phase_space
 from Dose3DLib.core.errors import InputError
-from Dose3DLib.phasespace.iaea_header import parse_header
-from Dose3DLib.phasespace.iaea_records import IaeaRecords, record_dtype
+from Dose3DLib.phasespace.formats.iaea_header import parse_header
+from Dose3DLib.phasespace.formats.iaea_records import IaeaRecords, record_dtype
 from Dose3DLib.phasespace.read import open_phase_space
 
 

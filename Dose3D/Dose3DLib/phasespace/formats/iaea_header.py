@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..core.errors import InputError
+from ...core.errors import InputError
 
 __all__ = ["EXTRA_FLOATS", "EXTRA_LONGS", "VARIABLES", "IaeaHeader", "parse_header", "read_header"]
 

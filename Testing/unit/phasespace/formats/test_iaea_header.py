@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from builders.phase_space_builder import HEADER
 from Dose3DLib.core.errors import InputError
-from Dose3DLib.phasespace.iaea_header import parse_header, read_header
+from Dose3DLib.phasespace.formats.iaea_header import parse_header, read_header
 
 TEXT = HEADER.format(title="A test", checksum=116, byte_order=1234, particles=4)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import InputError
+from ...core.errors import InputError
+from ..particles import SPECIES, Particles
 from .iaea_header import IaeaHeader
-from .particles import SPECIES, Particles
 
 __all__ = ["IaeaRecords", "record_dtype"]
 
