@@ -115,7 +115,7 @@ def export(folder: Path, network, cases: list[TrainingCase], work: Path, minutes
     """Write the bundle, its card and metadata."""
     import monai
     import torch
-    from Dose3DLib.bundles.write import write_bundle
+    from Dose3DLib.bundles.write import halved, write_bundle
     from head_neck_card import LICENCE, card, metadata
 
     trained = cases[HELD_OUT:]
@@ -132,7 +132,7 @@ def export(folder: Path, network, cases: list[TrainingCase], work: Path, minutes
     facts |= {"seed": SEED, "versions": versions, "drawn": drawn}
     write_bundle(
         folder,
-        network,
+        halved(network),
         NETWORK,
         metadata(ORGANS, SPEC, PATCH, facts),
         card(ORGANS, SPEC, facts),

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import qt
-from Dose3DLib.bundles.bundle import Bundle, find_bundle, shipped_bundles
+from Dose3DLib.bundles.bundle import Bundle, find_bundle
+from Dose3DLib.bundles.folder import shipped_bundles
 from Dose3DLib.core.errors import Dose3DError
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _

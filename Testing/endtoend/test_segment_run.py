@@ -310,7 +310,7 @@ def test_seg_of_an_image_file_needs_dicom(coarse, tmp_path):
 def test_damaged_model(series, tmp_path):
     import shutil
 
-    from Dose3DLib.bundles.bundle import SHIPPED
+    from Dose3DLib.bundles.folder import SHIPPED
 
     model = tmp_path / "model"
     shutil.copytree(SHIPPED / "head_neck_ct", model)

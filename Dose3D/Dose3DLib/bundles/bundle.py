@@ -1,28 +1,22 @@
 """Find and load a segmentation bundle.
 
-A bundle is a folder in MONAI's form (docs.monai.io, "MONAI Bundle Specification"): `configs/metadata.json`,
-`configs/inference.json` with the network under `network_def`, weights in `models/model.safetensors`. MONAI's configs
-may hold `$` expressions, which are Python code, and `.pt` weights are pickles, which may run code too: neither is
-loaded here.
+MONAI's configs may hold `$` expressions, which are Python code: these are not run here.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
+from .folder import BundleFolder, first_line, open_folder
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Bundle", "find_bundle", "shipped_bundles"]
+__all__ = ["Bundle", "find_bundle"]
 
-SHIPPED = Path(__file__).parent / "shipped"
-WEIGHTS = Path("models") / "model.safetensors"
 _NETWORKS = "monai.networks.nets"
 
 
@@ -73,21 +67,16 @@ class Bundle:
         import monai.networks.nets as nets
         from safetensors.torch import load
 
-        weights = _verified_weights(self)
+        weights = BundleFolder(self.path, self.metadata, {}).weights()
         options = {key: value for key, value in self.network_def.items() if key != "_target_"}
         try:
             network = getattr(nets, self.network_def["_target_"].rpartition(".")[2])(**options)
             network.load_state_dict({key: value.float() for key, value in load(weights).items()})
         except Exception as error:  # MONAI and safetensors raise all kinds on foreign configs and weights
             raise InputError(
-                self.path, f"network and weights do not fit ({_first_line(error)})", "get the bundle again"
+                self.path, f"network and weights do not fit ({first_line(error)})", "get the bundle again"
             ) from error
         return network.eval()
-
-
-def shipped_bundles() -> list[str]:
-    """Names of the bundles that come with Dose3D."""
-    return sorted(path.parent.parent.name for path in SHIPPED.glob("*/configs/metadata.json"))
 
 
 def find_bundle(name_or_path: str | Path) -> Bundle:
@@ -98,43 +87,10 @@ def find_bundle(name_or_path: str | Path) -> Bundle:
     InputError
         no such bundle, an incomplete one, pickled weights, or a config that holds code.
     """
-    path = Path(name_or_path)
-    if not path.exists() and str(name_or_path) in shipped_bundles():
-        path = SHIPPED / str(name_or_path)
-    if not path.is_dir():
-        names = ", ".join(shipped_bundles())
-        raise InputError(name_or_path, "no such model", f"give a bundle's folder or one of: {names}")
-    _refuse_pickles(path)
-    metadata = _read_json(path / "configs" / "metadata.json")
-    config = _read_json(path / "configs" / "inference.json")
-    bundle = Bundle(path, metadata, _safe_network(path, config))
+    folder = open_folder(name_or_path, "segmentation")
+    bundle = Bundle(folder.path, folder.metadata, _safe_network(folder.path, folder.config))
     _check_metadata(bundle)
     return bundle
-
-
-def _refuse_pickles(path: Path) -> None:
-    if (path / WEIGHTS).is_file():
-        return
-    pickles = sorted(p.name for p in path.glob("models/*") if p.suffix in {".pt", ".pth", ".ckpt", ".ts", ".pkl"})
-    if pickles:
-        raise InputError(
-            path / "models" / pickles[0],
-            "pickled weights can run code, so they are not loaded",
-            "save the weights as models/model.safetensors",
-        )
-    raise InputError(path, "has no models/model.safetensors", "give the folder of a complete bundle")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(path, error.strerror or "cannot be read", "give the folder of a complete bundle") from error
-    except ValueError as error:
-        raise InputError(path, f"is not JSON ({error})", "get the bundle again") from error
-    if not isinstance(content, dict):
-        raise InputError(path, "is not a JSON object", "get the bundle again")
-    return content
 
 
 def _safe_network(path: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -176,18 +132,3 @@ def _check_metadata(bundle: Bundle) -> None:
             "lacks what running needs (output channel_def; dose3d: input, patch, region, expected, weights_sha256)",
             "give a bundle that Dose3D's training wrote",
         )
-
-
-def _verified_weights(bundle: Bundle) -> bytes:
-    path = bundle.path / WEIGHTS
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(path, error.strerror or "cannot be read", "get the bundle again") from error
-    if hashlib.sha256(content).hexdigest() != bundle.weights_sha256:
-        raise InputError(path, "is damaged (its SHA-256 is not the one in metadata.json)", "get the bundle again")
-    return content
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -8,8 +8,9 @@ import pickle
 
 import pytest
 import torch
-from Dose3DLib.bundles.bundle import find_bundle, shipped_bundles
-from Dose3DLib.bundles.write import write_bundle
+from Dose3DLib.bundles.bundle import find_bundle
+from Dose3DLib.bundles.folder import shipped_bundles
+from Dose3DLib.bundles.write import halved, write_bundle
 from Dose3DLib.core.errors import InputError
 from monai.networks.nets import UNet
 
@@ -37,7 +38,7 @@ METADATA = {
 @pytest.fixture
 def bundle_path(tmp_path):
     network = UNet(**{key: value for key, value in NETWORK.items() if key != "_target_"})
-    write_bundle(tmp_path / "tiny", network, NETWORK, METADATA, "# tiny", "CC0")
+    write_bundle(tmp_path / "tiny", halved(network), NETWORK, METADATA, "# tiny", "CC0")
     return tmp_path / "tiny"
 
 
@@ -50,7 +51,7 @@ def change_config(path, **changes):
 
 def test_written_bundle_runs_as_the_network_did(tmp_path):
     network = UNet(**{key: value for key, value in NETWORK.items() if key != "_target_"}).eval()
-    write_bundle(tmp_path / "tiny", network, NETWORK, METADATA, "# tiny", "CC0")
+    write_bundle(tmp_path / "tiny", halved(network), NETWORK, METADATA, "# tiny", "CC0")
     bundle = find_bundle(tmp_path / "tiny")
     image = torch.randn(1, 1, 16, 16, 16, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -62,7 +63,7 @@ def test_written_bundle_runs_as_the_network_did(tmp_path):
 
 def test_existing_bundle_is_not_replaced(bundle_path):
     with pytest.raises(Exception, match="exists already"):
-        write_bundle(bundle_path, UNet(3, 1, 2, [4, 8], [2]), NETWORK, METADATA, "", "")
+        write_bundle(bundle_path, halved(UNet(3, 1, 2, [4, 8], [2])), NETWORK, METADATA, "", "")
 
 
 def test_damaged_weights(bundle_path):
