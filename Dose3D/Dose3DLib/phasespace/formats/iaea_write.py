@@ -15,8 +15,8 @@ from .statistics import Statistics
 
 __all__ = ["IaeaWriter"]
 
-_PIECE = 8192
-"""Records packed at a time: a few hundred kB, which stay in the processor's cache."""
+_PIECE = 32768
+"""Records packed at a time: about 1 MB, which stays in the processor's cache."""
 
 _W_TOLERANCE = 1e-5
 _MOST_LONG = 2**31 - 1
@@ -45,7 +45,7 @@ class IaeaWriter:
     def write(self, particles: Particles) -> None:
         """Append particles in their order."""
         for start in range(0, len(particles), _PIECE):
-            piece = _part(particles, slice(start, start + _PIECE))
+            piece = particles.select(slice(start, start + _PIECE))
             self._check_constants(piece)
             self._found.add(piece)
             self._pack(piece)
@@ -68,8 +68,11 @@ class IaeaWriter:
 
     def _pack(self, piece: Particles) -> None:
         records = self._buffer[: len(piece)]
-        records["type"] = np.where(piece.w < 0, -piece.species, piece.species)
-        records["energy"] = np.where(piece.is_new_history, -piece.energy, piece.energy)
+        records["type"] = piece.species
+        back = piece.w < 0
+        if back.any():
+            np.negative(records["type"], out=records["type"], where=back)
+        records["energy"] = _signed(piece.energy, piece.is_new_history)
         for name in self._stored:
             if name != "w":
                 records[name] = getattr(piece, name)
@@ -85,5 +88,9 @@ class IaeaWriter:
                 raise InputError("particles", cause, "write it with each particle")
 
 
-def _part(particles: Particles, part: slice) -> Particles:
-    return particles.select(part)
+def _signed(energy: np.ndarray, is_negative: np.ndarray) -> np.ndarray:
+    """Set the sign bits; several times as fast as to choose between the two signs."""
+    bits = is_negative.astype(np.uint32)
+    bits <<= 31
+    bits |= np.ascontiguousarray(energy, np.float32).view(np.uint32)
+    return bits.view(np.float32)
