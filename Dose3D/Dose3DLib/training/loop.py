@@ -66,7 +66,8 @@ class FitSettings:
     checkpoint_s, validate_s:
         seconds between checkpoints and between validations (both also at the end).
     patience:
-        validations without a better `score` until an early stop; None: never.
+        validations without a better `score` until an early stop; None: never. With it, `fit` returns the network of the
+        best validation.
     seed:
         of torch's global generator (dropout); the initial weights and the batches are the learner's.
     """
@@ -99,6 +100,7 @@ class _Run:
             learner.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema_decay)
         )
         self.step, self.seconds, self.best, self.stale = 0, 0.0, -math.inf, 0
+        self.best_state: dict[str, torch.Tensor] | None = None
         self._restore(load_checkpoint(room / "checkpoint.pt"))
         self.curve = Curve(room, self.step)
         self._clock = self._saved = self._validated = time.monotonic()
@@ -126,6 +128,7 @@ class _Run:
                 self.room, "its checkpoint is of another network", "give another folder or delete checkpoint.pt"
             ) from error
         self.step, self.seconds, self.best, self.stale = state["counters"]
+        self.best_state = state.get("best")
 
     def save(self) -> None:
         state = {
@@ -136,6 +139,8 @@ class _Run:
         }
         if self.critic:
             state["critic"] = self.critic.state()
+        if self.best_state is not None:
+            state["best"] = self.best_state
         save_checkpoint(self.room / "checkpoint.pt", state)
         self._saved = time.monotonic()
 
@@ -179,9 +184,21 @@ class _Run:
             self.progress.emit("curve", step=self.step, **values)
         score = values.get("score")
         if score is not None:
-            self.stale = 0 if score > self.best else self.stale + 1
-            self.best = max(self.best, score)
+            self._judge(score)
         self._validated = self._clock = time.monotonic()
+
+    def _judge(self, score: float) -> None:
+        """Count validations that bring nothing better; keep the weights of the best where that may end the run."""
+        self.stale = 0 if score > self.best else self.stale + 1
+        if self.settings.patience is not None and score > self.best:
+            self.best_state = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
+        self.best = max(self.best, score)
+
+    def finished(self) -> torch.nn.Module:
+        """The network to ship, in evaluation mode."""
+        if self.best_state is not None:
+            self.network.load_state_dict(self.best_state)
+        return self.network.eval()
 
     @property
     def is_over(self) -> bool:
@@ -216,8 +233,9 @@ def fit(learner: Learner, settings: FitSettings, room: Path, progress: Progress 
         finally:
             run.save()
         run.validate()
+        run.save()
         run.curve.draw()
-    return run.network.eval()
+    return run.finished()
 
 
 def _batches(learner: Learner, run: _Run) -> Any:
