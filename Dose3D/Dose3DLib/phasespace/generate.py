@@ -166,9 +166,9 @@ def _left_out_note(facts: dict[str, Any], others: Others | None) -> str:
 
 def _left_out(shares: dict[str, Any]) -> str:
     """Shares of the training file that are no photons, in words; unknown ones are not made up."""
-    meanings = {"particles": "of the particles", "energy": "of the energy", "skin_dose": "of the skin dose"}
-    known = [f"{100 * float(shares[name]):.3g} % {words}" for name, words in meanings.items()
-             if isinstance(shares.get(name), int | float)]  # fmt: skip
+    meanings = {"particle_share": "of the particles", "energy_share": "of the energy",
+                "skin_dose_share": "of the skin dose"}  # fmt: skip
+    known = [f"{100 * shares[name]:.3g} % {words}" for name, words in meanings.items() if shares.get(name)]
     if not known:
-        return "What share of the beam electrons and positrons are is not known of this model."
+        return "The training file held nothing else, so the share of the beam that is left out is not known."
     return f"Left out are electrons, positrons and others: {', '.join(known)} of the training file."

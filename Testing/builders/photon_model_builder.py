@@ -1,13 +1,25 @@
-"""A model of photons without a network: blocks from a formula, each from its number and the seed alone."""
+"""Models of photons for tests: one that is a formula, and a small real one with random weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
+from Dose3DLib.phasespace.coordinates import fit_coordinates
+from Dose3DLib.phasespace.models.registry import model_class
+from Dose3DLib.phasespace.photon_model import PhotonModel, save_model
 
 BLOCK = 65536
 SHA256 = "a" * 64
+
+
+FACTS = {
+    "histories_per_photon": 2.5,
+    "weight": 0.1,
+    "files": [{"name": "open_train.IAEAphsp", "sha256": SHA256}],
+    "left_out": {"particle_share": 0.0005, "energy_share": 0.0003, "unusable_photon_share": 0.0},
+}
 
 
 class FakePhotonModel:
@@ -25,10 +37,7 @@ class FakePhotonModel:
 
     def __init__(self, block: int = BLOCK, **facts: object):
         self.block = block
-        self.facts = {
-            "files": [{"name": "open_train.IAEAphsp", "sha256": SHA256}],
-            "left_out": {"particles": 0.0005, "energy": 0.0003},
-        }
+        self.facts = dict(FACTS)
         for name, value in facts.items():
             setattr(self, name, value)
 
@@ -49,3 +58,23 @@ class FakePhotonModel:
 
     def tensor(self, count: int, seed: int, device: str = "cpu", conditions: tuple = ()) -> torch.Tensor:
         return torch.cat(list(self.blocks(seed, count, device, conditions)))
+
+
+def small_model(coordinates: str = "physics", spread: float = 1.0, **facts: object) -> PhotonModel:
+    """A network of 700 weights that was never trained, in coordinates fitted to the formula's photons.
+
+    `spread` multiplies what comes out of it: above 1 many of its photons are impossible and have to be drawn again.
+    """
+    fitted = fit_coordinates(FakePhotonModel().tensor(20_000, 0).numpy(), FakePhotonModel.plane_cm, coordinates)
+    torch.manual_seed(0)
+    conditions = len(facts.get("conditions", ()))
+    network = model_class("distilled")(fitted.size, fitted.context + conditions, {"width": 16, "layers": 2})
+    with torch.no_grad():
+        network.network[-1].weight.mul_(spread)
+    return PhotonModel("small", "distilled", fitted, network, {"dose3d": {**FACTS, **facts}})
+
+
+def save_small_model(folder: Path, model: PhotonModel | None = None) -> Path:
+    """A bundle of `small_model`; gives its folder."""
+    save_model(folder, model or small_model(), "A test.", "CC0")
+    return folder

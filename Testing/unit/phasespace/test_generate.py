@@ -1,0 +1,219 @@
+"""Photons of a model in files, judged by a struct decoder and by particlezoo, never by our own reader alone."""
+
+from __future__ import annotations
+
+import re
+import struct
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from builders.photon_model_builder import SHA256, FakePhotonModel, small_model
+from Dose3DLib.core.errors import Cancelled
+from Dose3DLib.core.progress import Progress
+from Dose3DLib.phasespace.generate import Order, header_facts, histories_of, photon_iterator, write_photons
+from Dose3DLib.phasespace.write import open_writer
+
+TESTING = Path(__file__).resolve().parents[2]
+RECORD = struct.Struct("<bfffff")
+"""Type, energy, X, Y, U, V: 21 bytes."""
+
+
+def write(path: Path, model, order: Order, progress: Progress | None = None) -> Path:
+    with open_writer(path, header_facts(model, order)) as writer:
+        write_photons(model, order, writer, None, progress or Progress())
+    return path
+
+
+def decode(path: Path) -> np.ndarray:
+    """Columns type, energy with its sign, X, Y, U, V, float64."""
+    return np.array(list(RECORD.iter_unpack(path.read_bytes())))
+
+
+def header(path: Path, key: str) -> str:
+    text = path.with_suffix(".IAEAheader").read_text("utf-8")
+    return re.search(rf"^\${key}:\n(.*?)(?=^\$|\Z)", text, re.S | re.M)[1].strip()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> Path:
+    """70,000 photons of a small network: more than one block."""
+    return write(tmp_path_factory.mktemp("g") / "beam.IAEAphsp", small_model(), Order(70_000, 4))
+
+
+def test_every_record_is_a_photon_that_starts_a_history(written):
+    records = decode(written)
+    assert len(records) == 70_000
+    assert (records[:, 0] == 1).all()
+    assert (records[:, 1] < 0).all()
+    assert header(written, "PHOTONS") == header(written, "PARTICLES") == "70000"
+
+
+@pytest.mark.parametrize(("coordinates", "spread"), [("physics", 3.0), ("raw", 3.0)])
+def test_impossible_photons_are_drawn_again(tmp_path, coordinates, spread):
+    """A wild network: without a second draw the file would be short, or hold energies and directions that cannot be."""
+    model = small_model(coordinates, spread)
+    context = torch.zeros((4096, model.network.context))
+    network = model.network.sample(torch.randn((4096, model.network.latent_size)), context)
+    assert not model.coordinates.decode(network, context)[1].all()  # there is something to draw again
+    records = decode(write(tmp_path / "beam.IAEAphsp", model, Order(20_000, 1)))
+    energy = -records[:, 1]
+    assert len(records) == 20_000
+    assert np.isfinite(records).all()
+    assert ((energy > 0) & (energy <= np.float32(model.coordinates.highest_mev))).all()
+    assert (energy < np.float32(model.coordinates.highest_mev)).mean() > 0.99  # not clipped to the limit
+    assert (np.hypot(records[:, 4], records[:, 5]) < 1).all()  # W > 0 in all
+
+
+def test_directions_are_unit_vectors_to_float_precision():
+    for block in photon_iterator(small_model(), 5000, 2):
+        length = np.sqrt(sum(np.square(c, dtype=np.float64) for c in (block.u, block.v, block.w)))
+        assert np.abs(length - 1).max() < 2e-7
+        assert (block.w > 0).all()
+
+
+def test_particlezoo_reads_it(written):
+    particlezoo = pytest.importorskip("particlezoo")
+    reader = particlezoo.create_reader(str(written))
+    records = decode(written)
+    assert reader.get_number_of_particles() == 70_000
+    assert reader.get_number_of_original_histories() == 175_000
+    for number, particle in enumerate(reader):
+        if number == 200:
+            break
+        kind, energy, x, y, u, v = records[number]
+        assert particle.is_new_history
+        assert particle.kinetic_energy == pytest.approx(-energy, rel=1e-6)
+        assert [particle.x, particle.y, particle.z] == pytest.approx([x, y, 27.0], rel=1e-6)
+        w = np.sqrt(1 - u * u - v * v)
+        assert [particle.px, particle.py, particle.pz] == pytest.approx([u, v, w], abs=1e-6)
+        assert particle.weight == pytest.approx(0.1)
+
+
+def test_the_normalisation_carries_over(written):
+    assert header(written, "ORIG_HISTORIES") == "175000"  # 2.5 a photon
+    assert histories_of(FakePhotonModel(), 1) == 2
+    assert histories_of(FakePhotonModel(histories_per_photon=0.1), 1) == 1
+    assert histories_of(FakePhotonModel(histories_per_photon=None), 5) is None
+
+
+def test_plane_and_weight_are_constants_of_the_header(written):
+    flags = [int(line.split()[0]) for line in header(written, "RECORD_CONTENTS").splitlines()]
+    assert flags == [1, 1, 0, 1, 1, 1, 0, 0, 0]
+    assert [float(line.split()[0]) for line in header(written, "RECORD_CONSTANT").splitlines()] == [27.0, 0.1]
+    assert written.stat().st_size == 21 * 70_000 == int(header(written, "CHECKSUM"))
+
+
+def test_the_header_says_what_it_is(written):
+    assert header(written, "TITLE").startswith("Generated by Dose3D, not simulated: model small")
+    notes = header(written, "ADDITIONAL_NOTES")
+    for words in ("Generated, not simulated", "model small, 70000 photons, seed 4", SHA256, "times 2.5",
+                  "0.05 % of the particles, 0.03 % of the energy", "research use only"):  # fmt: skip
+        assert words in notes, words
+
+
+def test_conditions_are_named_in_the_header():
+    model = small_model(conditions=[{"name": "field cm", "lowest": 3.0, "highest": 10.0}])
+    assert any("field cm 7.5" in note for note in header_facts(model, Order(5, 0, conditions=(7.5,))).notes)
+
+
+def test_what_is_not_known_is_not_made_up():
+    model = small_model(histories_per_photon=None, left_out={"particle_share": 0.0})
+    facts = header_facts(model, Order(5, 0))
+    assert facts.histories is None
+    assert any("not known: the training file did not say" in note for note in facts.notes)
+    assert any("left out is not known" in note for note in facts.notes)
+
+
+def test_a_seed_gives_the_same_file_and_another_one_does_not(tmp_path):
+    files = [
+        write(tmp_path / f"{n}.IAEAphsp", small_model(), Order(3000, seed)).read_bytes()
+        for n, seed in enumerate([7, 7, 8])
+    ]
+    assert files[0] == files[1] != files[2]
+
+
+@pytest.mark.parametrize("count", [1, 999, 65_536, 65_537])
+def test_fewer_photons_are_the_first_of_more(written, tmp_path, count):
+    part = write(tmp_path / "part.IAEAphsp", small_model(), Order(count, 4)).read_bytes()
+    assert part == written.read_bytes()[: 21 * count]
+    assert len(part) == 21 * count
+
+
+def test_the_size_of_blocks_changes_nothing(tmp_path):
+    files = [
+        write(tmp_path / f"{block}.IAEAphsp", FakePhotonModel(block), Order(5000, 1)).read_bytes()
+        for block in (64, 1000, 65_536)
+    ]
+    assert files[0] == files[1] == files[2]
+
+
+def test_the_iterator_gives_what_the_tensor_holds():
+    model = small_model()
+    tensor = model.tensor(70_000, 3).numpy()
+    blocks = list(photon_iterator(model, 70_000, 3))
+    assert len(blocks) == 2
+    for column, name in enumerate(("x", "y", "u", "v", "w", "energy")):
+        assert (np.concatenate([getattr(block, name) for block in blocks]) == tensor[:, column]).all()
+    assert (blocks[0].z == 27).all()
+    assert blocks[0].weight[0] == np.float32(0.1)
+    assert blocks[0].is_new_history.all()
+
+
+def test_progress_says_how_many_and_how_fast(tmp_path):
+    events = []
+    write(tmp_path / "a.IAEAphsp", FakePhotonModel(), Order(200_000, 1), Progress(events.append))
+    last = [event for event in events if event["event"] == "progress"][-1]
+    assert last["fraction"] == 1.0
+    assert re.fullmatch(r"200,000 of 200,000 photons, [\d,]+ a second", last["message"])
+
+
+def test_reports_are_few_however_small_the_blocks_are(tmp_path):
+    events = []
+    write(tmp_path / "a.IAEAphsp", FakePhotonModel(100), Order(50_000, 1), Progress(events.append))
+    times = [event["time_s"] for event in events if event["event"] == "progress"]
+    assert len(times) < 100
+    assert all(later - earlier > 0.2 for earlier, later in pairwise(times[:-1]))
+
+
+def test_a_cancel_stops_between_blocks_and_leaves_nothing(tmp_path):
+    asked = []
+
+    def cancelled() -> bool:
+        asked.append(1)
+        return len(asked) == 3
+
+    with pytest.raises(Cancelled):
+        write(tmp_path / "a.IAEAphsp", FakePhotonModel(), Order(10**9, 1), Progress(cancelled=cancelled))
+    assert not list(tmp_path.iterdir())
+
+
+MEMORY = """
+import resource, sys
+sys.path[:0] = sys.argv[1:3]
+from pathlib import Path
+from builders.photon_model_builder import FakePhotonModel
+from Dose3DLib.core.progress import Progress
+from Dose3DLib.phasespace.generate import Order, header_facts, write_photons
+from Dose3DLib.phasespace.write import open_writer
+model = FakePhotonModel()
+for count in (200_000, int(sys.argv[4])):
+    order = Order(count, 1)
+    with open_writer(Path(sys.argv[3]), header_facts(model, order), overwrite=True) as writer:
+        write_photons(model, order, writer, None, Progress())
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_does_not_grow_with_the_number_of_photons(tmp_path):
+    """4 million photons are 84 MB of file and 96 MB of numbers; the peak must not rise by a tenth of that."""
+    pytest.importorskip("resource")
+    paths = [str(TESTING.parent / "Dose3D"), str(TESTING), str(tmp_path / "a.IAEAphsp"), "4000000"]
+    done = subprocess.run([sys.executable, "-c", MEMORY, *paths], capture_output=True, text=True, check=True)
+    before, after = (int(line) for line in done.stdout.split())
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert (after - before) * unit < 9e6
