@@ -7,6 +7,7 @@ from pathlib import Path
 import slicer
 from Dose3DGui.module_widget import Dose3DModuleWidget
 from Dose3DGui.phase_space_section import PhaseSpaceSection
+from Dose3DGui.photons_section import PhotonsSection
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import *
@@ -36,7 +37,7 @@ class Dose3DPhaseSpace(ScriptedLoadableModule):
 class Dose3DPhaseSpaceWidget(Dose3DModuleWidget):
     """The page; each function is a section of Dose3DGui."""
 
-    sectionClasses = (PhaseSpaceSection,)
+    sectionClasses = (PhaseSpaceSection, PhotonsSection)
 
     def makeLogic(self):
         return Dose3DPhaseSpaceLogic()

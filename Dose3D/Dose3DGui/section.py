@@ -70,6 +70,8 @@ class Section:
         names of the section's own buttons. A section without a runButton is a *function*: it appears in the page's
         function selector, its .ui above the job panel, and the panel's buttons serve it. A section with one stands
         below the result (Review, Export) and is always there.
+    alwaysThere:
+        True for a section without a job that stands there as well.
     paths:
         name of a ctkPathLineEdit -> str member that it is kept equal to (parameterNodeWrapper offers only Path, which
         shows an unset path as ".").
@@ -83,6 +85,7 @@ class Section:
     parametersClass: Any = None
     resultPart = ""
     runButton = ""
+    alwaysThere = False
     copyPythonButton = ""
     copyCommandButton = ""
     paths: dict[str, str] = {}
@@ -176,7 +179,7 @@ class Section:
 
     @property
     def isFunction(self) -> bool:
-        return not self.runButton
+        return not (self.runButton or self.alwaysThere)
 
 
 def shortText(path: Path | str, length: int = 60) -> str:

@@ -27,7 +27,7 @@ class TestPhaseSpace(GuiCase):
         return path
 
     def points(self):
-        return self.widget.sections["phaseSpace"].currentParameters().shownPoints
+        return self.widget.sections["photons"].currentParameters().shownPoints
 
     def places(self) -> np.ndarray:
         return np.array(slicer.util.arrayFromModelPoints(self.points()))
@@ -49,7 +49,16 @@ class TestPhaseSpace(GuiCase):
         self.assertTrue(self.ui.applyButton.enabled)
 
     def test_nothing_is_shown_before_the_first_result(self):
-        for name in ("pointsCheckBox", "pointSizeSlider", "spectrumButton", "removePhotonsButton"):
+        for name in (
+            "pointsCheckBox",
+            "pointSizeSlider",
+            "linesCheckBox",
+            "lineLengthSlider",
+            "plotSelector",
+            "otherPointsSelector",
+            "plotButton",
+            "removePhotonsButton",
+        ):
             self.assertFalse(getattr(self.ui, name).enabled, name)
             self.assertIn("No photons", getattr(self.ui, name).toolTip)
         self.assertEqual(self.ui.summaryTable.rowCount, 0)
@@ -109,29 +118,113 @@ class TestPhaseSpace(GuiCase):
         self.ui.pointSizeSlider.value = 6
         self.assertEqual(display.GetPointSize(), 6)
 
-    def test_the_spectrum_is_a_plot(self):
+    def lines(self):
+        return self.points().GetNodeReference("dose3dLines")
+
+    def lengths(self) -> np.ndarray:
+        """Of the lines, mm: VTK's own cells."""
+        data = self.lines().GetPolyData()
+        ids = [[data.GetCell(n).GetPointId(end) for end in (0, 1)] for n in range(data.GetNumberOfLines())]
+        ends = np.array([[data.GetPoint(one) for one in pair] for pair in ids])
+        return np.linalg.norm(ends[:, 1] - ends[:, 0], axis=-1)
+
+    def test_lines_go_along_the_flight(self):
+        self.useFile()
+        self.ui.phaseSpacePointsSpinBox.value = 100
+        self.runJob()
+        self.assertIsNone(self.lines())
+        self.check(self.ui.linesCheckBox, True)
+        self.assertEqual(self.lines().GetPolyData().GetNumberOfLines(), 100)
+        self.assertTrue(np.allclose(self.lengths(), 200, rtol=1e-4))
+        self.ui.lineLengthSlider.value = 50
+        self.assertTrue(np.allclose(self.lengths(), 500, rtol=1e-4))
+        self.assertTrue(self.lines().GetDisplayNode().GetVisibility())
+        self.screenshot("phase_space_lines")
+        self.check(self.ui.linesCheckBox, False)
+        self.assertFalse(self.lines().GetDisplayNode().GetVisibility())
+
+    def test_one_legend_for_points_and_lines(self):
         self.useFile()
         self.runJob()
-        table = slicer.util.getNodesByClass("vtkMRMLTableNode")[0]
-        shares = slicer.util.arrayFromTableColumn(table, "share per MeV")
-        energies = slicer.util.arrayFromTableColumn(table, "energy (MeV)")
-        self.assertAlmostEqual(float(shares.sum() * (energies[1] - energies[0])), 1.0, places=4)
+        self.check(self.ui.linesCheckBox, True)
+        legends = slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode")
+        self.assertEqual([bool(one.GetVisibility()) for one in legends], [True, False])
+        self.check(self.ui.pointsCheckBox, False)
+        self.assertTrue(legends[1].GetVisibility())
+
+    def keepLayout(self):
         layouts = slicer.vtkMRMLLayoutLogic()  # the scene's layout node, made where there is none
         layouts.SetMRMLScene(slicer.mrmlScene)
         layout = layouts.GetLayoutNode()
-        before = layout.GetViewArrangement()
-        self.addCleanup(layout.SetViewArrangement, before)
-        self.click(self.ui.spectrumButton)
-        self.assertNotEqual(layout.GetViewArrangement(), before)
-        chart = slicer.util.getNodesByClass("vtkMRMLPlotChartNode")[0]
+        self.addCleanup(layout.SetViewArrangement, layout.GetViewArrangement())
+        return layout
+
+    def chart(self):
+        """The chart of the plot view."""
         selection = slicer.util.getNodesByClass("vtkMRMLSelectionNode")[0]
-        self.assertEqual(selection.GetActivePlotChartID(), chart.GetID())
-        self.assertIn("spectrum is shown", self.ui.statusLabel.text)
+        return slicer.mrmlScene.GetNodeByID(selection.GetActivePlotChartID())
+
+    def columns(self) -> dict[str, np.ndarray]:
+        table = self.chart().GetNthPlotSeriesNode(0).GetTableNode()
+        names = [table.GetColumnName(n) for n in range(table.GetNumberOfColumns())]
+        return {name: slicer.util.arrayFromTableColumn(table, name) for name in names}
+
+    def test_the_spectrum_is_a_plot(self):
+        self.useFile()
+        self.runJob()
+        layout = self.keepLayout()
+        before = layout.GetViewArrangement()
+        self.click(self.ui.plotButton)
+        self.assertNotEqual(layout.GetViewArrangement(), before)
+        shares, energies = self.columns()["share per MeV"], self.columns()["energy (MeV)"]
+        self.assertAlmostEqual(float(shares.sum() * (energies[1] - energies[0])), 1.0, places=4)
+        self.assertIn("plot is shown in a plot view, of all photons that were read", self.ui.statusLabel.text)
+
+    def test_each_variable_has_its_plot(self):
+        self.useFile()
+        self.runJob()
+        self.keepLayout()
+        known = {"X": "X (cm)", "Y": "Y (cm)", "dX": "dX", "dY": "dY", "dZ": "dZ"}
+        known["Fluence"] = "distance from the axis (cm)"
+        for kind, title in known.items():
+            self.choose(self.ui.plotSelector, kind)
+            self.click(self.ui.plotButton)
+            self.assertEqual(self.chart().GetXAxisTitle(), title)
+        self.choose(self.ui.plotSelector, "X")
+        self.click(self.ui.plotButton)
+        found = self.columns()
+        photons = self.places()[:, 0] / 10
+        counts, edges = np.histogram(photons, 80, (photons.min(), photons.max()))
+        self.assertTrue(np.allclose(found["X (cm)"], (edges[1:] + edges[:-1]) / 2, atol=1e-3))
+        self.assertAlmostEqual(float(found["share per cm"].max()), counts.max() / 500 / (edges[1] - edges[0]), places=3)
+        self.assertEqual(len(slicer.util.getNodesByClass("vtkMRMLPlotChartNode")), 1)
+
+    def test_two_sets_in_one_plot(self):
+        self.useFile()
+        self.runJob()
+        first = self.points()
+        columns = {name: np.zeros(4) for name in ("x_cm", "y_cm", "z_cm", "u", "v")}
+        columns |= {"w": np.ones(4), "weight": np.ones(4), "energy_mev": np.array([1.0, 1.0, 1.0, 2.0])}
+        photons = self.widget.sections["photons"]
+        other = photons.bring(columns, "generated", {"rows": {"photons": "4"}}, {})
+        self.keepLayout()
+        self.selectNode(self.ui.shownPointsSelector, first)
+        self.selectNode(self.ui.otherPointsSelector, other)
+        self.click(self.ui.plotButton)
+        found = self.columns()
+        self.assertEqual(list(found), ["energy (MeV)", "beam photons", "generated"])
+        width = found["energy (MeV)"][1] - found["energy (MeV)"][0]
+        self.assertAlmostEqual(float(found["generated"].max()) * width, 0.75, places=5)
+        self.assertTrue(self.chart().GetLegendVisibility())
+        self.assertIn("in the scene", self.ui.statusLabel.text)
 
     def test_remove_takes_everything_back(self):
         self.useFile()
+        self.keepLayout()
         before = slicer.mrmlScene.GetNumberOfNodes()
         self.runJob()
+        self.check(self.ui.linesCheckBox, True)
+        self.click(self.ui.plotButton)
         self.assertGreater(slicer.mrmlScene.GetNumberOfNodes(), before)
         self.click(self.ui.removePhotonsButton)
         self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), before)
@@ -169,6 +262,9 @@ class TestPhaseSpace(GuiCase):
         self.useFile()
         self.ui.phaseSpacePointsSpinBox.value = 60
         self.runJob()
+        self.keepLayout()
+        self.check(self.ui.linesCheckBox, True)
+        self.click(self.ui.plotButton)
         path = self.folder / "saved.mrb"
         self.assertTrue(slicer.util.saveScene(str(path)))
         slicer.mrmlScene.Clear(0)
@@ -177,7 +273,8 @@ class TestPhaseSpace(GuiCase):
         self.assertEqual(self.ui.phaseSpacePointsSpinBox.value, 60)
         self.assertEqual(self.table()["particles"], "500")
         self.assertEqual(self.places().shape, (60, 3))
-        self.assertIsNotNone(self.points().GetNodeReference("dose3dSpectrumChart"))
+        self.assertEqual(self.points().GetNodeReference("dose3dLines").GetPolyData().GetNumberOfLines(), 60)
+        self.click(self.ui.plotButton)
 
     def test_other_photons_bring_their_own_numbers(self):
         self.useFile()

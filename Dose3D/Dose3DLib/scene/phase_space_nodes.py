@@ -1,4 +1,4 @@
-"""Photons of a phase space as points in a given scene, and their spectrum as table and plot.
+"""Photons of a phase space as points and as lines in a given scene, and their spectrum as table and plot.
 
 The scene's millimetres are the file's centimetres times ten; the file's x, y, z stand where Slicer shows R, A, S. A
 beam has no patient: nothing is turned.
@@ -10,13 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from .color_nodes import add_legend, color_node
+from .color_nodes import COLORS_ROLE, add_legend, color_node
+from .plot_nodes import Curve, add_chart
 
-__all__ = ["add_photons", "add_spectrum"]
+__all__ = ["ENERGY", "LINES_ROLE", "add_lines", "add_photons", "add_spectrum", "lines_of", "photon_columns",
+           "set_line_length"]  # fmt: skip
 
 _MM_PER_CM = 10.0
 _DEFAULT_SIZE = 2.0
 ENERGY = "energy (MeV)"
+SHARE = "share per MeV"
+LINES_ROLE = "dose3dLines"
+"""Role of the reference from photons as points to the same as lines."""
 
 
 def add_photons(scene: Any, columns: dict[str, np.ndarray], name: str) -> Any:
@@ -35,39 +40,68 @@ def add_photons(scene: Any, columns: dict[str, np.ndarray], name: str) -> Any:
     display = node.GetDisplayNode()
     display.SetRepresentation(slicer.vtkMRMLDisplayNode.PointsRepresentation)
     display.SetPointSize(_DEFAULT_SIZE)
-    display.SetLighting(False)
-    energies = np.asarray(columns["energy_mev"], float)
-    display.SetActiveScalar(ENERGY, 0)  # 0: data of points
-    top = float(energies.max(initial=1e-3))
-    display.SetAndObserveColorNodeID(color_node(scene, node, _palette(), (0.0, top), "MeV").GetID())
-    display.SetScalarRangeFlag(slicer.vtkMRMLDisplayNode.UseManualScalarRange)
-    display.SetScalarRange(0.0, top)
-    display.SetScalarVisibility(True)
+    top = float(np.asarray(columns["energy_mev"], float).max(initial=1e-3))
+    _color_by_energy(display, color_node(scene, node, _palette(), (0.0, top), "MeV"), top)
     add_legend(scene, node, ENERGY)
     return node
 
 
-def add_spectrum(scene: Any, edges_mev: np.ndarray, weights: np.ndarray, name: str) -> tuple[Any, Any, Any]:
-    """Add a spectrum (share per MeV in equal bins) as table, plot series and chart; gives these three nodes."""
+def photon_columns(node: Any) -> dict[str, np.ndarray]:
+    """The columns that `add_photons` was given, float32, from the node; copies."""
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    points, data = node.GetPolyData().GetPoints(), node.GetPolyData().GetPointData()
+    places = vtk_to_numpy(points.GetData()).reshape(-1, 3) / np.float32(_MM_PER_CM)
+    directions = vtk_to_numpy(data.GetArray("direction")).reshape(-1, 3)
+    columns = dict(zip(("x_cm", "y_cm", "z_cm", "u", "v", "w"), (*places.T, *directions.T), strict=True))
+    columns |= {"energy_mev": vtk_to_numpy(data.GetArray(ENERGY)), "weight": vtk_to_numpy(data.GetArray("weight"))}
+    return {name: np.array(values) for name, values in columns.items()}
+
+
+def add_spectrum(scene: Any, edges_mev: np.ndarray, weights: np.ndarray, name: str) -> Any:
+    """Add a spectrum (share per MeV in bins) as a chart with its series and table; gives the chart."""
     edges, weights = np.asarray(edges_mev, float), np.asarray(weights, float)
     share = weights / max(weights.sum(), 1e-300) / np.diff(edges)
-    table = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
-    for title, values in ((ENERGY, (edges[:-1] + edges[1:]) / 2), ("share per MeV", share)):
-        table.AddColumn(_column(title, values))
-    series = scene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", name)
-    series.SetAndObserveTableNodeID(table.GetID())
-    series.SetXColumnName(ENERGY)
-    series.SetYColumnName("share per MeV")
-    series.SetPlotType(series.PlotTypeScatter)
-    series.SetMarkerStyle(series.MarkerStyleNone)
-    series.SetColor(0.18, 0.44, 0.56)
-    chart = scene.AddNewNodeByClass("vtkMRMLPlotChartNode", name)
-    chart.AddAndObservePlotSeriesNodeID(series.GetID())
-    chart.SetTitle(name)
-    chart.SetXAxisTitle(ENERGY)
-    chart.SetYAxisTitle("share per MeV")
-    chart.SetLegendVisibility(False)
-    return table, series, chart
+    return add_chart(scene, name, (ENERGY, SHARE), (edges[:-1] + edges[1:]) / 2, [Curve(SHARE, share)])
+
+
+def add_lines(scene: Any, node: Any, length_cm: float) -> Any:
+    """Add the photons of `node` (from `add_photons`) as lines along their flight, from their place on downstream.
+
+    The lines are a vtkMRMLModelNode of their own with the same colours; `lines_of(node)` finds it again.
+    """
+    import slicer
+
+    lines = scene.AddNewNodeByClass("vtkMRMLModelNode", f"{node.GetName()} lines")
+    lines.SetAndObservePolyData(_lines(node.GetPolyData(), length_cm))
+    lines.CreateDefaultDisplayNodes()
+    display = lines.GetDisplayNode()
+    display.SetRepresentation(slicer.vtkMRMLDisplayNode.WireframeRepresentation)
+    _color_by_energy(display, node.GetNodeReference(COLORS_ROLE), node.GetDisplayNode().GetScalarRange()[1])
+    add_legend(scene, lines, ENERGY)
+    node.SetNodeReferenceID(LINES_ROLE, lines.GetID())
+    return lines
+
+
+def lines_of(node: Any) -> Any:
+    """The lines that were added to photons, or None."""
+    return node.GetNodeReference(LINES_ROLE)
+
+
+def set_line_length(node: Any, length_cm: float) -> None:
+    """Give the lines of photons another length."""
+    lines_of(node).SetAndObservePolyData(_lines(node.GetPolyData(), length_cm))
+
+
+def _color_by_energy(display: Any, colors: Any, top_mev: float) -> None:
+    import slicer
+
+    display.SetLighting(False)
+    display.SetActiveScalar(ENERGY, 0)  # 0: data of points
+    display.SetAndObserveColorNodeID(colors.GetID())
+    display.SetScalarRangeFlag(slicer.vtkMRMLDisplayNode.UseManualScalarRange)
+    display.SetScalarRange(0.0, top_mev)
+    display.SetScalarVisibility(True)
 
 
 def _palette() -> np.ndarray:
@@ -75,14 +109,6 @@ def _palette() -> np.ndarray:
     steps = np.array([(52, 40, 110), (48, 92, 150), (34, 142, 140), (92, 190, 92), (250, 225, 60)], float)
     places = np.linspace(0.0, 1.0, 256)
     return np.stack([np.interp(places, np.linspace(0, 1, len(steps)), steps[:, c]) for c in range(3)], axis=-1)
-
-
-def _column(title: str, values: np.ndarray) -> Any:
-    from vtk.util.numpy_support import numpy_to_vtk
-
-    column = numpy_to_vtk(np.ascontiguousarray(values), deep=True)
-    column.SetName(title)
-    return column
 
 
 def _points(columns: dict[str, np.ndarray]) -> Any:
@@ -110,3 +136,28 @@ def _points(columns: dict[str, np.ndarray]) -> Any:
         data.GetPointData().AddArray(array)
     data.GetPointData().SetActiveScalars(ENERGY)
     return data
+
+
+def _lines(points: Any, length_cm: float) -> Any:
+    """From each point one line along its direction: the starts come first, then the ends in the same order."""
+    import vtk
+    from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
+
+    count, data = points.GetNumberOfPoints(), points.GetPointData()
+    starts = vtk_to_numpy(points.GetPoints().GetData()).reshape(count, 3)
+    directions = vtk_to_numpy(data.GetArray("direction")).reshape(count, 3)
+    ends = starts + np.float32(length_cm * _MM_PER_CM) * directions
+    places = vtk.vtkPoints()
+    places.SetData(numpy_to_vtk(np.concatenate([starts, ends]), deep=True))
+    pairs = np.stack([np.arange(count), np.arange(count) + count], axis=-1).ravel()
+    cells = vtk.vtkCellArray()
+    offsets, ids = (numpy_to_vtkIdTypeArray(n.astype(np.int64), deep=True) for n in (2 * np.arange(count + 1), pairs))
+    cells.SetData(offsets, ids)
+    lines = vtk.vtkPolyData()
+    lines.SetPoints(places)
+    lines.SetLines(cells)
+    energies = numpy_to_vtk(np.tile(vtk_to_numpy(data.GetArray(ENERGY)), 2), deep=True)
+    energies.SetName(ENERGY)
+    lines.GetPointData().AddArray(energies)
+    lines.GetPointData().SetActiveScalars(ENERGY)
+    return lines
