@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -44,6 +44,10 @@ class PhaseSpace:
         names and texts of all else that the file says about itself.
     notes:
         sentences for the user.
+    constants:
+        value by name (x, y, z, u, v, weight) of what all particles share and no record holds.
+    stated_mev:
+        highest kinetic energy that the file says it holds, None where it does not; particles may differ.
     """
 
     files: tuple[Path, ...]
@@ -55,6 +59,8 @@ class PhaseSpace:
     records: _Records
     header: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    constants: Mapping[str, float] = field(default_factory=dict)
+    stated_mev: float | None = None
 
     @property
     def count(self) -> int:

@@ -20,6 +20,11 @@ GROUPS: dict[str, str] = {
 TASKS: tuple[Task, ...] = (
     Task(("demo",), "Dose3DLib.tasks.demo", "Run the main job on the phantom patient that comes with Dose3D."),
     Task(("dose", "show"), "Dose3DLib.tasks.dose_show", "Show a dose with isodoses, alone or minus another one."),
+    Task(
+        ("phsp", "convert"),
+        "Dose3DLib.tasks.phsp_convert",
+        "Convert a phase space to another format; cut, filter, move or turn it on the way.",
+    ),
     Task(("phsp", "generate"), "Dose3DLib.tasks.phsp_generate", "Write any number of photons of a trained model."),
     Task(("phsp", "info"), "Dose3DLib.tasks.phsp_info", "Say what a phase space holds, and draw a sample of it."),
     Task(("segment", "run"), "Dose3DLib.tasks.segment_run", "Find the organs on a CT and write structures and report."),

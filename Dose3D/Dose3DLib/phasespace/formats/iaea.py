@@ -36,6 +36,8 @@ def open_iaea(path: Path) -> PhaseSpace:
         records=records,
         header=dict(header.texts),
         notes=(*header.notes, *records.notes),
+        constants={name: value for name, value in header.constants.items() if name != "w"},
+        stated_mev=header.highest_mev,
     )
 
 

@@ -84,6 +84,14 @@ class IaeaHeader:
         """The header's own words on where the axes point; often empty."""
         return " ".join(self.texts.get("COORDINATE_SYSTEM_DESCRIPTION", "").split())
 
+    @property
+    def highest_mev(self) -> float | None:
+        """The highest energy of its statistics, which some headers lack: the sixth number of a species' line."""
+        lines = self.texts.get("STATISTICAL_INFORMATION_PARTICLES", "").splitlines()
+        words = [line.split() for line in lines]
+        found = [_number(line[5]) for line in words if len(line) > 6 and line[6].upper() in _SPECIES_KEYS]
+        return max((energy for energy in found if energy), default=None)
+
 
 def read_header(path: Path) -> IaeaHeader:
     """Read a header file.
@@ -125,6 +133,14 @@ def parse_header(text: str, source: object = "header") -> IaeaHeader:
         stored, constants, floats, longs, length, _byte_order(reader), _histories(reader), reader.integer("PARTICLES"),
         species, reader.integer("CHECKSUM"), _texts(blocks), tuple(notes),
     )  # fmt: skip
+
+
+def _number(word: str) -> float | None:
+    try:
+        value = float(word)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _decode(data: bytes) -> str:
