@@ -11,7 +11,6 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable
 from pathlib import Path
 
 import qt
@@ -29,6 +28,8 @@ __all__ = ["JobPanel"]
 
 UI_FILE = Path(__file__).resolve().parents[1] / "Resources" / "UI" / "Dose3DJobPanel.ui"
 POLL_MILLISECONDS = 100
+LIVE_EVENTS = ("curve", "picture")
+"""What the section that asked for the job hears while it runs."""
 
 
 class JobPanel:
@@ -67,7 +68,7 @@ class JobPanel:
         self._job: WorkerJob | None = None
         self._files: JobFiles | None = None
         self._title = ""
-        self._onResult: Callable[[Result], None] | None = None
+        self._asked: Job | None = None  # None as well while a job ends whose result nobody wants
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MILLISECONDS)
         self._timer.connect("timeout()", self.poll)
@@ -180,7 +181,7 @@ class JobPanel:
     def _start(self, section: Section, job: Job, files: JobFiles) -> None:
         self._dropReport()
         self._job = WorkerJob(job.task, job.settings).start()
-        self._files, self._onResult, self._title = files, job.onResult, section.title
+        self._files, self._asked, self._title = files, job, section.title
         JobPanel._running = self
         self._timer.start()
         self._changed()
@@ -193,13 +194,13 @@ class JobPanel:
 
     def abandon(self) -> None:
         """The scene goes away: cancel without waiting, and take no result."""
-        self._onResult = None
+        self._asked = None
         self._dropReport()
         self.cancel()
 
     def close(self) -> None:
         """The page goes away: end the job at once."""
-        self._onResult = None
+        self._asked = None
         if self.busy:
             self._job.kill()
         while self.busy:
@@ -225,19 +226,20 @@ class JobPanel:
             self._job = None
             JobPanel._running = None
             self._files.discard()
-            self._files = self._onResult = None
+            self._files = self._asked = None
             self._changed()
 
     def _conclude(self) -> None:
         """The result into the scene, or the reason why not into the status line."""
         try:
             result = self._job.wait(self._showEvent)
-            if self._onResult is None:
+            if self._asked is None:
                 raise Cancelled
             self._load(result)
             self.say(" ".join([_("Done."), *result.warnings]))
         except Cancelled:
-            self.say(_("Cancelled; nothing was changed."))
+            kept = self._asked.cancelledText if self._asked else ""
+            self.say(kept or _("Cancelled; nothing was changed."))
         except Exception as error:  # whatever the worker or the scene says belongs in the status line as well
             self._sayError(error)
 
@@ -245,7 +247,7 @@ class JobPanel:
         self.say(_("Bringing the result into the scene..."))
         start = time.monotonic()
         with slicer.util.WaitCursor():
-            self._onResult(result)
+            self._asked.onResult(result)
             self._page.chooseDefaults()
         self.loadSeconds = time.monotonic() - start
         self._keepReport(result)
@@ -299,6 +301,8 @@ class JobPanel:
             self.ui.statusLabel.text = ", ".join(word for word in words if word)
         elif event["event"] == "warning":
             logging.warning(event["message"])
+        elif event["event"] in LIVE_EVENTS and self._asked is not None and self._asked.onEvent is not None:
+            self._asked.onEvent(event)
 
     def _changed(self) -> None:
         """A job began or ended: the buttons of all pages follow."""

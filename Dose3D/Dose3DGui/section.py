@@ -32,11 +32,18 @@ class Job:
         what runs in the worker process.
     onResult:
         brings the result into the scene, in the GUI thread with a busy cursor; may raise, the status line says it.
+    onEvent:
+        hears what the task says while it runs, but for its progress, which the panel shows: `curve` (numbers of a step)
+        and `picture` (a file), see core/progress.py. Quick, in the GUI thread.
+    cancelledText:
+        what the status line says of a cancelled job that leaves something behind.
     """
 
     task: Task
     settings: TaskSettings
     onResult: Callable[[Result], None]
+    onEvent: Callable[[dict[str, Any]], None] | None = None
+    cancelledText: str = ""
 
 
 def taskNamed(*command: str) -> Task:

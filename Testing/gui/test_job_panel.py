@@ -35,7 +35,7 @@ class PanelCase(GuiCase):
         change.start()
         self.addCleanup(change.stop)
 
-    def makeToy(self, **options):
+    def makeToy(self, onEvent=None, cancelledText="", **options):
         """Let the function run the toy; the path of the toy is also the worker's."""
         if str(TOYS) not in sys.path:
             sys.path.insert(0, str(TOYS))
@@ -48,7 +48,8 @@ class PanelCase(GuiCase):
             import toy_task
 
             settings = toy_task.Settings(ct=Path(self.rooms.name), output=files.output("result"), **options)
-            return Job(TOY, settings, lambda result: self.results.append((Path(result.output) / "note.txt").is_file()))
+            take = lambda result: self.results.append((Path(result.output) / "note.txt").is_file())  # noqa: E731
+            return Job(TOY, settings, take, onEvent, cancelledText)
 
         for name, value in (("makeJob", makeJob), ("problem", lambda: "")):
             setattr(self.section, name, value)
@@ -241,6 +242,62 @@ class TestJobPanelRunning(PanelCase):
         self.assertIn("is running", self.ui.exportButton.toolTip)
         self.click(self.ui.cancelButton)
         self.waitForEnd()
+
+
+class TestJobPanelLive(PanelCase):
+    """Numbers and pictures of a running job, for the section that started it."""
+
+    def makeLabel(self):
+        import qt
+        from Dose3DGui.live_pictures import LivePictures
+
+        label = qt.QLabel()
+        label.resize(300, 50)
+        return label, LivePictures({"curve": label})
+
+    def test_numbers_and_pictures_arrive_while_it_runs(self):
+        heard = []
+        self.makeToy(heard.append, behaviour="pictures", steps=30, seconds=0.05)
+        self.start()
+        self.waitUntil(lambda: len(heard) > 3, 30, "no live event")
+        self.assertTrue(self.panel.busy)
+        self.assertEqual([event["event"] for event in heard[:4]], ["curve", "picture", "curve", "picture"])
+        self.assertEqual((heard[2]["step"], heard[2]["loss"]), (1, 0.5))
+        self.assertEqual(Path(heard[3]["path"]).name, "curve.png")
+        self.waitForEnd()
+
+    def test_the_newest_picture_is_shown(self):
+        label, pictures = self.makeLabel()
+        self.assertFalse(label.isVisibleTo(None))
+        self.makeToy(pictures.hear, behaviour="pictures", steps=7)
+        self.assertEqual(self.runJob(), "Done.")
+        self.assertEqual((label.pixmap.width(), label.pixmap.height()), (6, 40))
+        pictures.clear()
+        self.assertFalse(label.isVisibleTo(None))
+
+    def test_a_wide_picture_takes_the_width_of_the_page(self):
+        label, pictures = self.makeLabel()
+        self.makeToy(pictures.hear, behaviour="pictures", steps=602)
+        self.runJob()
+        self.assertEqual((label.pixmap.width(), label.pixmap.height()), (300, 20))
+
+    def test_a_closed_scene_hears_nothing_more(self):
+        heard = []
+        self.makeToy(heard.append, behaviour="pictures", steps=400, seconds=0.05)
+        self.start()
+        self.waitUntil(lambda: heard, 30, "no live event")
+        slicer.mrmlScene.Clear(0)
+        number = len(heard)
+        self.waitForEnd()
+        self.assertEqual(len(heard), number)
+
+    def test_what_a_cancelled_job_leaves_is_said(self):
+        self.makeToy(cancelledText="Cancelled; the checkpoint is kept.", steps=400, seconds=0.05)
+        self.start()
+        self.waitForProgress()
+        self.click(self.ui.cancelButton)
+        self.waitForEnd()
+        self.assertEqual(self.ui.statusLabel.text, "Cancelled; the checkpoint is kept.")
 
 
 class TestJobPanelReport(PanelCase):

@@ -23,6 +23,7 @@ from Dose3DLib.tasks.base import Result, TaskSettings, option
 Behaviour = Literal[
     "well", "input_error", "output_error", "resource_error", "bug", "exit", "vanish", "lie", "kill", "segv",
     "no_memory", "stubborn", "hold_gil", "late", "fill_disk", "fill_temporary", "missing_package", "warn",
+    "pictures",
 ]  # fmt: skip
 
 
@@ -56,6 +57,8 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
         with progress.stage("steps", until=1.0):
             for step in range(settings.steps):
                 progress.report(step / settings.steps, f"step {step}")
+                if settings.behaviour == "pictures":
+                    _show(settings.ct / "curve.png", step, progress)
                 time.sleep(settings.seconds)
             _misbehave(settings, progress, draft)
         (draft / "half.txt").rename(draft / "note.txt")
@@ -106,6 +109,18 @@ def _misbehave(settings: Settings, progress: Progress, draft: Path) -> None:
     if kind == "hold_gil":
         progress.report(0.9, "holding")
         re.match("(a+)+b", "a" * 60)  # years inside one C call that never lets another thread run
+
+
+def _show(path: Path, step: int, progress: Progress) -> None:
+    """A number and a picture of as many pixels as steps were taken, 40 high; the first picture is none yet."""
+    from PIL import Image
+
+    progress.emit("curve", step=step, loss=1.0 / (step + 1))
+    if step == 0:
+        path.write_bytes(b"not yet")
+    else:
+        Image.new("RGB", (step, 40), (200, 30, 30)).save(path)
+    progress.emit("picture", path=str(path))
 
 
 def _start_grandchildren(folder: Path) -> None:

@@ -25,7 +25,8 @@ class Progress:
     """Collects what happens in a task and hands it on as events (plain JSON-able dictionaries).
 
     Events have `event` (`progress`, `warning`, `picture`, `curve`, `stage`), `time_s` since the start, and
-    `progress` events also `fraction` in 0..1, `remaining_s` (None while unknown), `stage` and `message`.
+    `progress` events also `fraction` in 0..1, `remaining_s` (None while unknown), `stage` and `message`; `curve` events
+    `step` and numbers by name; `picture` events `path`, a PNG that lies there and may be written anew.
 
     Parameters
     ----------
