@@ -124,7 +124,7 @@ def _notes(header: np.void, count: int, rest: int, plane: float | None) -> list[
             "The header's number of histories may be that of another file."
         )
     if plane is None:
-        notes.append("files of EGSnrc do not hold Z: 0 cm is taken; give the plane, if it matters")
+        notes.append("files of EGSnrc do not hold Z: 0 cm is taken, unless it is given (--input-plane)")
     if header["histories"] > EXACT_HISTORIES:
         notes.append("the number of histories is a float32 in this format, here rounded to seven digits")
     return notes
@@ -149,7 +149,12 @@ def _phase_space(path, mode, header, records, notes, plane) -> PhaseSpace:
     texts = {"PHOTONS": str(header["photons"]), "MAXIMUM_KINETIC_ENERGY": f"{header['highest']:g}",
              "MINIMUM_ELECTRON_ENERGY": f"{header['lowest']:g}"}  # fmt: skip
     return PhaseSpace((path,), f"EGSnrc {mode}", "", "", round(histories) if known else None, tuple(layout), records,
-                      texts, tuple(notes))  # fmt: skip
+                      texts, tuple(notes), {"z": plane or 0.0}, _stated(header))  # fmt: skip
+
+
+def _stated(header: np.void) -> float | None:
+    highest = float(header["highest"])
+    return highest if np.isfinite(highest) and highest > 0 else None
 
 
 class EgsWriter:

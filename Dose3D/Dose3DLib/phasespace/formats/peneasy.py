@@ -1,8 +1,8 @@
 """Phase spaces of penEasy (and PENELOPE programs like it): one line of text a particle, energies in eV.
 
 Source: the files that penEasy 2008 and later write (first line `# [PHASE SPACE FILE FORMAT penEasy v.2008-05-15]`):
-KPAR E X Y Z U V W WGHT DeltaN ILB(1..5). Before 2008 ILB stood before DeltaN. DeltaN counts the histories since the last
-record, empty ones included; those after the last record are not in the file.
+KPAR E X Y Z U V W WGHT DeltaN ILB(1..5). Before 2008 ILB stood before DeltaN. DeltaN counts the histories since the
+last record, empty ones included; those after the last record are not in the file.
 """
 
 from __future__ import annotations

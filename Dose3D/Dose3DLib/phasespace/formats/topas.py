@@ -57,7 +57,7 @@ def open_topas(path: Path) -> PhaseSpace:
     layout = tuple((name, _TYPE_NAMES.get(kind.lstrip("<|"), "text"), "") for name, kind in header.columns)
     texts = {name: str(count) for name, count in header.counts.items()}
     return PhaseSpace((path, header_path), f"TOPAS {header.flavour}", header.title, "", histories, layout, records,
-                      texts, notes)  # fmt: skip
+                      texts, notes, stated_mev=header.highest_mev)  # fmt: skip
 
 
 _TYPE_NAMES = {"f4": "float32", "f8": "float64", "i4": "int32", "i8": "int64", "i1": "int8"}

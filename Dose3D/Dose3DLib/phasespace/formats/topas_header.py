@@ -81,6 +81,10 @@ class TopasHeader:
         `Number of ...` by its words.
     histories, reached, particles:
         original histories, those that reached the phase space, records without pseudo-particles; None if not said.
+    title:
+        words of the Limited flavour.
+    highest_mev:
+        highest kinetic energy by the header, None if not said.
     """
 
     flavour: str
@@ -90,6 +94,7 @@ class TopasHeader:
     reached: int | None
     particles: int | None
     title: str = ""
+    highest_mev: float | None = None
 
     @property
     def roles(self) -> dict[str, int]:
@@ -141,10 +146,18 @@ def parse_header(text: str, source: object = "header") -> TopasHeader:
     header = TopasHeader(
         flavour, columns, counts, counts.get("Number of Original Histories"),
         counts.get("Number of Original Histories that Reached Phase Space"),
-        counts.get("Number of Scored Particles"),
+        counts.get("Number of Scored Particles"), highest_mev=_highest(text),
     )  # fmt: skip
     _check(header, source)
     return header
+
+
+def _highest(text: str) -> float | None:
+    found = re.findall(r"^\s*Maximum Kinetic Energy of [^:]*:\s*([\d.eE+-]+)\s*MeV", text, re.MULTILINE)
+    try:
+        return max(map(float, found), default=None)
+    except ValueError:
+        return None
 
 
 def _limited(text: str, source: object) -> TopasHeader:

@@ -126,13 +126,14 @@ def test_a_sample_is_drawn_once_each_and_repeats_with_its_seed(tmp_path):
     ("name", "words"),
     [
         ("beam.IAEAphsp.gz", "is compressed"),
-        ("beam.dat", "does not end like"),
+        ("beam.dat", "no known format"),
         ("none.IAEAphsp", "does not exist"),
         ("lonely.IAEAphsp", "there is no lonely.iaeaheader beside it"),
     ],
 )
 def test_what_is_no_pair(tmp_path, name, words):
-    (tmp_path / "lonely.IAEAphsp").write_bytes(b"x" * 29)
+    for other in ("lonely.IAEAphsp", "beam.IAEAphsp.gz", "beam.dat"):
+        (tmp_path / other).write_bytes(b"x" * 29)
     with pytest.raises(InputError, match=words):
         open_phase_space(tmp_path / name)
 
