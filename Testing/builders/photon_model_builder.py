@@ -45,6 +45,9 @@ class FakePhotonModel:
         for start in range(0, count, self.block):
             yield self._photons(seed, start, min(start + self.block, count)).to(device)
 
+    def block(self, seed: int, number: int, device: str = "cpu", conditions: tuple = ()) -> torch.Tensor:
+        return self._photons(seed, number * BLOCK, (number + 1) * BLOCK).to(device)
+
     def _photons(self, seed: int, start: int, stop: int) -> torch.Tensor:
         """Photon n from the fractional parts of multiples of n: no state, no order."""
         n = torch.arange(start, stop, dtype=torch.float64) + 1 + 1000.0 * seed

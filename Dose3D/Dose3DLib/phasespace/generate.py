@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +22,11 @@ from .photons import PHOTON
 from .write import FileFacts, Writer
 
 if TYPE_CHECKING:
+    import torch
+
     from .photon_model import PhotonModel
 
-__all__ = ["Order", "histories_of", "header_facts", "particles_of", "photon_iterator", "write_photons"]
+__all__ = ["Order", "cores", "histories_of", "header_facts", "particles_of", "photon_iterator", "write_photons"]
 
 _REPORT_SECONDS = 0.25
 _LARGEST_TITLE = 80
@@ -40,23 +46,86 @@ class Order:
         torch's name of the processor that computes.
     conditions:
         values of the model's conditions, in its order; none for a model without.
+    threads:
+        blocks that are computed at the same time on the processor; the photons do not depend on it.
     """
 
     count: int
     seed: int
     device: str = "cpu"
     conditions: tuple[float, ...] = ()
+    threads: int = 1
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def photon_iterator(
-    model: PhotonModel, count: int, seed: int, device: str = "cpu", conditions: tuple[float, ...] = ()
+    model: PhotonModel, count: int, seed: int, device: str = "cpu", conditions: tuple[float, ...] = (), threads: int = 1
 ) -> Iterator[Particles]:
     """Blocks of a model's photons, `count` in all, in the plane of the model (cm, MeV, unit vectors).
 
     Each photon starts a history: they are independent. Arrays of what all photons share are read-only.
+
+    Raises
+    ------
+    InputError
+        as `PhotonModel.blocks`.
     """
-    for block in model.blocks(seed, count, device, conditions):
+    order = Order(count, seed, device, conditions, threads)
+    blocks = _blocks_at_once(model, order) if threads > 1 and device == "cpu" else _blocks_in_turn(model, order)
+    for block in blocks:
         yield particles_of(block.cpu().numpy(), model.plane_cm, model.weight)
+
+
+def _blocks_in_turn(model: PhotonModel, order: Order) -> Iterator[torch.Tensor]:
+    blocks = model.blocks(order.seed, order.count, order.device, order.conditions)
+    while True:
+        with _one_thread_each():
+            block = next(blocks, None)
+        if block is None:
+            return
+        yield block
+
+
+def _blocks_at_once(model: PhotonModel, order: Order) -> Iterator[torch.Tensor]:
+    """The same blocks in the same order, several in work."""
+    from .photon_model import BLOCK
+
+    def made(number: int) -> torch.Tensor:
+        block = model.block(order.seed, number, order.device, order.conditions)
+        return block[: order.count - number * BLOCK]
+
+    pending = deque()
+    with _one_thread_each(), ThreadPoolExecutor(order.threads) as pool:
+        try:
+            for number in range(-(-order.count // BLOCK)):
+                pending.append(pool.submit(made, number))
+                if len(pending) > order.threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for block in pending:
+                block.cancel()
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """torch splits each operation among threads that wait for one another.
+
+    For networks as small as these that gains little on an idle machine, and on a busy one it takes forty times as long.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def particles_of(photons: np.ndarray, plane_cm: float, weight: float) -> Particles:
@@ -85,7 +154,7 @@ def write_photons(model: PhotonModel, order: Order, writer: Writer, others: Othe
     Progress says photons and photons per second; a cancel arrives between two blocks.
     """
     meter, written, done = _Meter(order.count, progress), 0, 0
-    for block in photon_iterator(model, order.count, order.seed, order.device, order.conditions):
+    for block in photon_iterator(model, order.count, order.seed, order.device, order.conditions, order.threads):
         count = len(block)
         if others is not None:
             places, found = others.between(done, done + count)

@@ -20,7 +20,7 @@ from .particles import SPECIES, Particles
 from .phase_space import PhaseSpace
 from .photons import PHOTON
 
-__all__ = ["LARGEST_POOL", "Others", "OthersPool", "mixed", "read_others"]
+__all__ = ["LARGEST_POOL", "Others", "OthersPool", "holds_no_plane", "mixed", "read_others"]
 
 LARGEST_POOL = 1_000_000
 """Particles kept of a file to draw from, about 45 MB; of more a random choice."""
@@ -68,6 +68,8 @@ def read_others(
 ) -> OthersPool:
     """Gather what a phase space holds besides photons, in one pass and constant memory; `report` hears the share read.
 
+    Particles of a file whose format does not hold z (EGSnrc) are taken to lie in the plane.
+
     Raises
     ------
     InputError
@@ -85,8 +87,15 @@ def read_others(
     path = source.files[0]
     if count == 0:
         raise InputError(path, "holds photons only, nothing to carry over", "leave out --others")
+    if holds_no_plane(source):
+        pool = Particles(**{**_fields(pool), "z": np.full(len(pool), plane_cm, np.float32)})
     _check_plane(path, pool, plane_cm)
     return OthersPool(pool, count, photon_weight, source.histories)
+
+
+def holds_no_plane(source: PhaseSpace) -> bool:
+    """Whether the format does not say where the particles lie."""
+    return any(name == "z" and kind == "constant" and meaning == "unknown" for name, kind, meaning in source.layout)
 
 
 def _chosen(

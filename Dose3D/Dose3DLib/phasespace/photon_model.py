@@ -120,6 +120,16 @@ class PhotonModel:
         for number in range(-(-count // BLOCK)):
             yield self._block(network, seed, number, given, device)[: count - number * BLOCK]
 
+    def block(self, seed: int, number: int, device: str = "cpu", conditions: Sequence[float] = ()) -> torch.Tensor:
+        """Block `number` of a seed, whole, float32 (BLOCK, 6): for those who compute several at once.
+
+        Raises
+        ------
+        InputError
+            as `blocks`.
+        """
+        return self._block(self.network.to(device).eval(), seed, number, self._scaled(conditions), device)
+
     def reconstruct(self, photons: np.ndarray, seed: int = 0, conditions: Sequence[float] = ()) -> np.ndarray:
         """Real photons (n, 6) encoded and decoded again; photons that come out impossible are left out.
 

@@ -15,6 +15,7 @@ from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..core.provenance import make_provenance
 from .base import Result, TaskSettings, option
+from .phsp_convert import Format
 
 if TYPE_CHECKING:
     from ..phasespace.generate import Order
@@ -38,8 +39,9 @@ class Settings(TaskSettings):
     photons: int = option(help="photons to generate", minimum=1)
     output: Path = option(help="file to write; its ending tells the format: .IAEAphsp, .egsphsp1, .phsp, .root ...")
     seed: int = option(0, help="seed; the same one gives the same photons, and fewer are the first of more", minimum=0)
-    format: str | None = option(None, help="format, where the ending does not tell it: topas-ascii, egs-mode2 ...")
+    format: Format | None = option(None, help="format, where the ending does not tell it")
     device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", help="where the network runs")
+    threads: int | None = option(None, help="processor cores that work, on --device cpu (default: all)", minimum=1)
     condition: tuple[float, ...] = option((), help="value of each condition of a conditional model, in its order")
     others: Path | None = option(
         None, help="phase space whose electrons, positrons and others are mixed in, in their right share"
@@ -75,12 +77,13 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     job = _prepared(settings, progress)
     with _drafts(job) as drafts:
         particles = _written(job, drafts, progress)
-    return Result(settings.output, {}, _figures(job, particles, progress), tuple(progress.warnings), progress.seconds)
+    figures = _figures(job, particles, progress)
+    return Result(settings.output, _files(job), figures, tuple(progress.warnings), dict(progress.seconds))
 
 
 def _prepared(settings: Settings, progress: Progress) -> _Job:
     """Everything that can be refused is refused here."""
-    from ..phasespace.generate import Order, header_facts
+    from ..phasespace.generate import Order, cores, header_facts
     from ..phasespace.photon_model import load_model
     from ..phasespace.write import format_of
     from ..training.device import choose_device
@@ -89,7 +92,8 @@ def _prepared(settings: Settings, progress: Progress) -> _Job:
     model = load_model(settings.model)
     _check_plane(settings, model)
     device = choose_device(settings.device)
-    order = Order(settings.photons, settings.seed, device.name, settings.condition)
+    threads = settings.threads or cores()
+    order = Order(settings.photons, settings.seed, device.name, settings.condition, threads)
     next(model.blocks(order.seed, 0, order.device, order.conditions), None)  # refuses wrong conditions
     _check_space(settings, kind)
     others, inputs = _others(settings, model, progress)
@@ -121,14 +125,18 @@ def _others(settings: Settings, model: PhotonModel, progress: Progress) -> tuple
     """What is mixed in, and the files that the work reads."""
     import numpy as np
 
-    from ..phasespace.others import Others, read_others
+    from ..phasespace.others import Others, holds_no_plane, read_others
     from ..phasespace.read import open_phase_space
 
     if settings.others is None:
         return None, ()
     source = open_phase_space(settings.others)
     for note in source.notes:
-        progress.warn(note)
+        progress.warn(f"{settings.others.name}: {note}")
+    if holds_no_plane(source):
+        progress.warn(
+            f"{settings.others.name} does not say where its particles lie: taken as z = {model.plane_cm:g} cm"
+        )
     with progress.stage("read others", 0.1):
         pool = read_others(source, model.plane_cm, np.random.default_rng(settings.seed), progress.report)
     rate = pool.per_photon(model.histories_per_photon, model.weight)
@@ -161,16 +169,29 @@ def _source_texts(settings: Settings, kind: str, model: PhotonModel, facts: File
 
 @contextmanager
 def _drafts(job: _Job) -> Iterator[dict[str, Path]]:
-    """Where the files beside the particles are written: provenance, and sources by the name of their code."""
+    """Where the files beside the particles are written, by their names in `_targets`."""
+    overwrite = job.settings.overwrite
+    with ExitStack() as stack:
+        places = _targets(job).items()
+        yield {name: stack.enter_context(atomic_output(path, overwrite, job.inputs)) for name, path in places}
+
+
+def _targets(job: _Job) -> dict[str, Path]:
+    """The files beside the particles: provenance, and sources by the name of their code."""
     from ..phasespace.sources import source_paths
 
     output = job.settings.output
-    paths = source_paths(output, job.kind)
-    targets = {"provenance": output.with_name(f"{output.stem}.provenance.json")}
-    targets |= {code: paths[code] for code in job.texts}
-    with ExitStack() as stack:
-        overwrite = job.settings.overwrite
-        yield {name: stack.enter_context(atomic_output(path, overwrite, job.inputs)) for name, path in targets.items()}
+    sources = source_paths(output, job.kind) if job.texts else {}
+    return {"provenance": output.with_name(f"{output.stem}.provenance.json"), **sources}
+
+
+def _files(job: _Job) -> dict[str, str]:
+    from ..phasespace.write import files_of
+
+    written = [path.name for path in files_of(job.settings.output, job.settings.format)]
+    files = dict(zip(("particles", "header"), written, strict=False))
+    beside = {name: path.name for name, path in _targets(job).items()}
+    return files | {name if name == "provenance" else f"source for {name}": path for name, path in beside.items()}
 
 
 def _written(job: _Job, drafts: dict[str, Path], progress: Progress) -> int:
@@ -183,9 +204,9 @@ def _written(job: _Job, drafts: dict[str, Path], progress: Progress) -> int:
         with progress.stage("generate", 1.0):
             particles = write_photons(job.model, job.order, writer, job.others, progress)
         for code, text in job.texts.items():
-            drafts[code].write_text(text, encoding="utf-8")
+            drafts[code].write_text(text, encoding="utf-8", errors="backslashreplace")
         text = json.dumps(_provenance(job, particles, progress), indent=2, ensure_ascii=False) + "\n"
-        drafts["provenance"].write_text(text, encoding="utf-8")
+        drafts["provenance"].write_text(text, encoding="utf-8", errors="backslashreplace")
     return particles
 
 
@@ -211,8 +232,6 @@ def _figures(job: _Job, particles: int, progress: Progress) -> dict[str, Any]:
     histories = job.facts.histories
     figures["original histories"] = "unknown" if histories is None else f"{histories:,}"
     figures["speed"] = f"{float(f'{job.order.count / seconds:.3g}'):,.0f} photons a second on {job.device.name}"
-    if job.texts:
-        figures["source for"] = ", ".join(job.texts)
     if job.settings.sources and (missing := missing_codes(job.settings.output, job.kind)):
         figures["no source for"] = missing
     return figures

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from builders.photon_model_builder import SHA256, FakePhotonModel, small_model
-from Dose3DLib.core.errors import Cancelled
+from Dose3DLib.core.errors import Cancelled, InputError
 from Dose3DLib.core.progress import Progress
 from Dose3DLib.phasespace.generate import Order, header_facts, histories_of, photon_iterator, write_photons
 from Dose3DLib.phasespace.write import open_writer
@@ -150,6 +150,31 @@ def test_the_size_of_blocks_changes_nothing(tmp_path):
         for block in (64, 1000, 65_536)
     ]
     assert files[0] == files[1] == files[2]
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_the_number_of_threads_changes_nothing(written, tmp_path, threads):
+    path = write(tmp_path / "a.IAEAphsp", small_model(), Order(70_000, 4, threads=threads))
+    assert path.read_bytes() == written.read_bytes()
+
+
+def test_torch_has_its_threads_back():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        for threads in (1, 2):
+            blocks = photon_iterator(small_model(), 70_000, 0, threads=threads)
+            next(blocks)
+            blocks.close()
+            assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_an_error_of_a_thread_is_the_error():
+    model = small_model(conditions=[{"name": "field cm", "lowest": 3.0, "highest": 10.0}])
+    with pytest.raises(InputError, match="needs field cm"):
+        next(photon_iterator(model, 10, 0, threads=2))
 
 
 def test_the_iterator_gives_what_the_tensor_holds():
