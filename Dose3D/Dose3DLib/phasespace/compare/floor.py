@@ -55,6 +55,8 @@ class Figure:
         a property on each side with all photons, and the standard error of the difference; None for distances.
     interval:
         95 % bootstrap interval of the value, None where there is none.
+    p:
+        of a permutation test, None where there is none.
     by_construction:
         True when the model has this right whatever it learned.
     """
@@ -69,6 +71,7 @@ class Figure:
     generated: float | None = None
     error: float | None = None
     interval: tuple[float, float] | None = None
+    p: float | None = None
     by_construction: bool = False
 
     @property

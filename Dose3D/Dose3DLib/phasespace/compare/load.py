@@ -43,7 +43,8 @@ def read_side(path: Path, limit: int, rng: np.random.Generator, progress: Progre
     photons, history, weight, z = (np.concatenate([part[n] for part in parts]) for n in range(4))
     if len(photons) < source.count and source.count > limit:
         progress.warn(f"{path.name}: {len(photons):,} photons at random places of its {source.count:,} particles")
-    plane = _plane(path, z)
+    is_known = ("z", "constant", "unknown") not in source.layout
+    plane = _plane(path, z) if is_known else float("nan")
     side = _finite(Side(photons, history, name or path.name, plane), weight, progress, rng)
     if len(side) < FEWEST:
         cause = f"has {len(side):,} photons that can be compared, at least {FEWEST} are needed"

@@ -15,7 +15,7 @@ from ..photons import RAW
 from .sides import Focus, Side, focus_of
 
 __all__ = ["DIRECTIONS", "LINE_MEV", "Reference", "correlations", "distances", "kolmogorov_smirnov", "make_reference",
-           "map_distance", "properties", "sliced_wasserstein", "wasserstein_1"]  # fmt: skip
+           "map_distance", "pair_names", "properties", "sliced_wasserstein", "wasserstein_1"]  # fmt: skip
 
 DIRECTIONS = 200
 """Random directions of the sliced Wasserstein distance; always the same ones."""
@@ -39,6 +39,8 @@ class Reference:
         (6,) of the variables `RAW`; a variable that does not vary has deviation 1.
     directions:
         (200, 6) unit vectors in the standardised variables.
+    radius_deviation:
+        of the distance from the axis, cm.
     focus:
         where the real photons come from.
     x_edges, y_edges, energy_edges, radius_edges, slope_edges:
@@ -48,6 +50,7 @@ class Reference:
     mean: np.ndarray
     deviation: np.ndarray
     directions: np.ndarray
+    radius_deviation: float
     focus: Focus
     x_edges: np.ndarray
     y_edges: np.ndarray
@@ -68,6 +71,7 @@ def make_reference(real: Side) -> Reference:
         mean=real.photons.mean(axis=0, dtype=np.float64),
         deviation=np.where(deviation > 0, deviation, 1.0),
         directions=_directions(),
+        radius_deviation=float(np.hypot(x, y).std()) or 1.0,
         focus=focus_of(real),
         x_edges=_edges(x),
         y_edges=_edges(y),
@@ -127,13 +131,19 @@ def map_distance(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarr
     return float(np.abs(maps[0] / len(a[0]) - maps[1] / len(b[0])).sum() / 2)
 
 
+def pair_names() -> list[str]:
+    """ "correlation x y" and so on, of all pairs of variables."""
+    return [f"correlation {RAW[i]} {RAW[j]}" for i, j in zip(*np.triu_indices(len(RAW), 1), strict=True)]
+
+
 def properties(side: Side, reference: Reference) -> dict[str, float]:
-    """Figures of one side alone: energy, 511 keV line, spot, share of scattered and of impossible photons."""
+    """Figures of one side alone: energy, 511 keV line, spot, scattered and impossible photons, correlations."""
     energy = side.column("energy")
     x, y = reference.focus.positions(side.photons).T
     off = np.hypot(x, y) > _SCATTERED_SIGMAS * reference.focus.sigma_cm
     low, high = _WINDOW_MEV
     impossible = (energy <= 0) | (side.photons[:, 4] <= 0)
+    pairs = correlations(side.photons)[np.triu_indices(len(RAW), 1)]
     return {
         "mean energy": float(energy.mean()),
         "511 keV window": float(((energy >= low) & (energy <= high)).mean()),
@@ -143,6 +153,7 @@ def properties(side: Side, reference: Reference) -> dict[str, float]:
         "scattered share": float(off.mean()),
         "scattered mean energy": float(energy[off].mean()) if off.any() else 0.0,
         "impossible photons": float(impossible.mean()),
+        **dict(zip(pair_names(), pairs.tolist(), strict=True)),
     }
 
 
@@ -150,15 +161,19 @@ def distances(a: Side, b: Side, reference: Reference) -> dict[str, float]:
     """All distances of two equally large sides, by name; each is zero when both are equal."""
     figures = {**_marginals(a, b, reference), **_joint(a, b, reference)}
     ours, others = properties(a, reference), properties(b, reference)
-    return figures | {name: abs(ours[name] - others[name]) for name in ours}
+    differences = {name: abs(ours[name] - others[name]) for name in ours}
+    return {**figures, "correlation worst": max(differences[name] for name in pair_names()), **differences}
 
 
 def _marginals(a: Side, b: Side, reference: Reference) -> dict[str, float]:
-    """W1 (in deviations of the real side) and KS of each variable, and the worst of each."""
+    """W1 (in deviations of the real side) and KS of each variable and of the radius, and the worst of the six."""
     pairs = list(zip(reference.standardised(a.photons).T, reference.standardised(b.photons).T, strict=True))
-    w1 = {f"W1 {name}": wasserstein_1(*pair) for name, pair in zip(RAW, pairs, strict=True)}
-    ks = {f"KS {name}": kolmogorov_smirnov(*pair) for name, pair in zip(RAW, pairs, strict=True)}
-    return {**w1, "W1 worst": max(w1.values()), **ks, "KS worst": max(ks.values())}
+    radii = [np.hypot(*side.photons[:, :2].T) / reference.radius_deviation for side in (a, b)]
+    figures = {}
+    for kind, distance in (("W1", wasserstein_1), ("KS", kolmogorov_smirnov)):
+        six = {f"{kind} {name}": distance(*pair) for name, pair in zip(RAW, pairs, strict=True)}
+        figures |= {**six, f"{kind} worst": max(six.values()), f"{kind} r": distance(*radii)}
+    return figures
 
 
 def _joint(a: Side, b: Side, reference: Reference) -> dict[str, float]:
@@ -172,7 +187,6 @@ def _joint(a: Side, b: Side, reference: Reference) -> dict[str, float]:
     maps = {"map x-y": ("x", "y"), "map x-u": ("x", "u"), "map energy-r": ("energy", "r")}
     return {
         "sliced W1": sliced_wasserstein(*sides, reference.directions),
-        "correlations": float(np.abs(correlations(a.photons) - correlations(b.photons)).max()),
         **{label: map_distance(*(tuple(one[n] for n in names) for one in columns), tuple(edges[n] for n in names))
            for label, names in maps.items()},
     }  # fmt: skip

@@ -126,7 +126,7 @@ class Focus:
 
 def focus_of(side: Side) -> Focus:
     """The plane in which a side's photons are closest together, and how close."""
-    distance = side.plane_cm - best_focus(side.photons, side.plane_cm)
+    distance = -best_focus(side.photons, 0.0)  # relative to the plane, which a file may not know
     x, y = Focus(distance, 0.0, 0.0).positions(side.photons).T
     return Focus(distance, robust_sigma(x), robust_sigma(y))
 
