@@ -6,6 +6,7 @@ shape and the wrong output.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -27,12 +28,13 @@ FGY_PER_MEV_G = 1.602176634e5
 """1 MeV/g in fGy (1e-15 Gy)."""
 
 _CENTRAL_HALF_WIDTH_CM = 10.0
-_BAND_HALF_WIDTH_CM = 5.0
 _LARGEST_HALF_WIDTH_CM = 30.0
 _OUTSIDE_CM = 5.0
 _PART_OF_FIELD = 0.8
 _BATCHES = 40
 _PROFILE_DEPTH_CM = 10.0
+_SLAB_HALF_CM = 2.0
+_PROFILE_POINTS = 12.5  # at least in half a field; wider voxels have less noise
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,34 @@ class WaterPlan:
     ssd_cm:
         from the focus of the photons to the surface.
     central_half_width_cm:
-        half the side of the square over which the depth dose is averaged.
-    band_half_width_cm:
-        half the width of the band over which a profile is averaged, across it.
+        half the side of the square over which the depth dose is averaged, and half the width of the band across a
+        profile.
     profile_depth_cm:
-        middle of the 2 cm of depth of the profiles, and depth of the output.
+        depth of profiles and output, in the middle of 4 cm over which they are averaged.
+    merged:
+        voxels that are one point of a profile and of the plane, to lower the noise.
     """
 
     tank: Tank
     ssd_cm: float
     central_half_width_cm: float
-    band_half_width_cm: float
     profile_depth_cm: float = _PROFILE_DEPTH_CM
+    merged: int = 1
+
+    @property
+    def across_cm(self) -> np.ndarray:
+        """Points of profiles, from the middle."""
+        return _merge(self.tank.across_cm, self.merged, 0)
+
+    @property
+    def plane_depths_cm(self) -> np.ndarray:
+        """Depths of the rows of the plane."""
+        return _merge(self.tank.depths_cm, self.merged, 0)
+
+    @property
+    def slab(self) -> np.ndarray:
+        """Which depths profiles and output are averaged over."""
+        return np.abs(self.tank.depths_cm - self.profile_depth_cm) <= max(_SLAB_HALF_CM, self.tank.step_cm / 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +93,7 @@ class DoseDraws:
     x, y:
         (batches, across) profiles at the profile depth.
     plane:
-        (batches, depths, across) dose in the x-z plane, mean over the band in y.
+        (batches, depths, across) dose in the x-z plane, mean over the central band in y.
     """
 
     name: str
@@ -91,7 +109,7 @@ class DoseDraws:
 def plan_of(real: Side, focus: Focus, ssd_cm: float = 100.0, depth_cm: float = 30.0, step_cm: float = 1.0) -> WaterPlan:
     """Place and size of the water, from the real photons: the surface lies `ssd_cm` from their focus.
 
-    The central square is 20 cm wide and a profile's band 10 cm, less where the field is smaller.
+    The central square is 20 cm wide, less where the field is smaller.
 
     Raises
     ------
@@ -103,20 +121,19 @@ def plan_of(real: Side, focus: Focus, ssd_cm: float = 100.0, depth_cm: float = 3
         cause = f"lies {focus.distance_cm:.4g} cm from its focus, behind a surface at {ssd_cm:g} cm"
         raise InputError(real.name, cause, "choose a larger distance, or leave the dose out")
     field = field_of(_moved(real, gap))
-    half = min(field.half_widths_cm)
+    merged = max(1, int(max(field.half_widths_cm) / _PROFILE_POINTS / step_cm))
     outer = min(max(field.half_widths_cm) + _OUTSIDE_CM, _LARGEST_HALF_WIDTH_CM)
     tank = Tank(
         gap_cm=gap,
-        center_cm=tuple(step_cm * round(c / step_cm) for c in field.center_cm),
-        half_width_cm=max(1.0, np.ceil(outer / step_cm)) * step_cm,
-        depth_cm=max(1, round(depth_cm / step_cm)) * step_cm,
+        center_cm=(step_cm * round(field.center_cm[0] / step_cm), step_cm * round(field.center_cm[1] / step_cm)),
+        half_width_cm=float(merged * step_cm * max(1, math.ceil(outer / step_cm / merged))),
+        depth_cm=merged * step_cm * max(1, round(depth_cm / step_cm / merged)),
         step_cm=step_cm,
     )
-    central, band = (
-        max(1, int(min(wanted, _PART_OF_FIELD * half) / step_cm)) * step_cm
-        for wanted in (_CENTRAL_HALF_WIDTH_CM, _BAND_HALF_WIDTH_CM)
+    central = min(_CENTRAL_HALF_WIDTH_CM, _PART_OF_FIELD * min(field.half_widths_cm))
+    return WaterPlan(
+        tank, ssd_cm, step_cm * max(1, int(central / step_cm)), min(_PROFILE_DEPTH_CM, tank.depth_cm / 2), merged
     )
-    return WaterPlan(tank, ssd_cm, central, band, min(_PROFILE_DEPTH_CM, depth_cm - step_cm))
 
 
 def _moved(side: Side, distance_cm: float) -> Side:
@@ -169,10 +186,15 @@ def dose_draws(
 
 def _read(dose: np.ndarray, plan: WaterPlan) -> tuple[np.ndarray, ...]:
     """Depth dose, profiles along x and y and the x-z plane of a dose (x, y, z)."""
-    across, depths = plan.tank.across_cm, plan.tank.depths_cm
-    central = np.abs(across) < plan.central_half_width_cm
-    band = np.abs(across) < plan.band_half_width_cm
-    deep = np.abs(depths - plan.profile_depth_cm) <= plan.tank.step_cm
-    slab = dose[:, :, deep].mean(axis=2)
+    central = np.abs(plan.tank.across_cm) < plan.central_half_width_cm
+    slab = dose[:, :, plan.slab].mean(axis=2)
     depth = dose[central][:, central].mean(axis=(0, 1))
-    return depth, slab[:, band].mean(axis=1), slab[band].mean(axis=0), dose[:, band].mean(axis=1).T
+    along = [_merge(one, plan.merged, 0) for one in (slab[:, central].mean(axis=1), slab[central].mean(axis=0))]
+    plane = dose[:, central].mean(axis=1).T
+    return depth, *along, _merge(_merge(plane, plan.merged, 0), plan.merged, 1)
+
+
+def _merge(values: np.ndarray, number: int, axis: int) -> np.ndarray:
+    """Means of `number` neighbours along an axis."""
+    shape = values.shape
+    return values.reshape(*shape[:axis], shape[axis] // number, number, *shape[axis + 1 :]).mean(axis=axis + 1)
