@@ -28,8 +28,14 @@ class Decoded:
 
 
 def decode_header(path: Path) -> dict[str, list[str]]:
+    """Of a header in UTF-8, or in Latin-1 as old programs write it."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
     blocks: dict[str, list[str]] = {}
-    for found in re.finditer(r"^\$(\w+):[ \t]*\n(.*?)(?=^\$|\Z)", path.read_text("utf-8"), re.S | re.M):
+    for found in re.finditer(r"^\$(\w+):[ \t]*\n(.*?)(?=^\$|\Z)", text, re.S | re.M):
         assert found[1] not in blocks, f"${found[1]} comes twice"
         lines = [line.split("//")[0].strip() for line in found[2].splitlines()]
         blocks[found[1]] = [line for line in lines if line]
