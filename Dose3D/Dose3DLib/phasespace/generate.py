@@ -239,5 +239,8 @@ def _left_out(shares: dict[str, Any]) -> str:
                 "skin_dose_share": "of the skin dose"}  # fmt: skip
     known = [f"{100 * shares[name]:.3g} % {words}" for name, words in meanings.items() if shares.get(name)]
     if not known:
-        return "The training file held nothing else, so the share of the beam that is left out is not known."
-    return f"Left out are electrons, positrons and others: {', '.join(known)} of the training file."
+        return (
+            "The training file held nothing else: how much of the beam and of the skin dose is left out is not known."
+        )
+    skin = "" if shares.get("skin_dose_share") else "; the dose that they give to the skin is missing, too"
+    return f"Left out are electrons, positrons and others, {', '.join(known)} of the training file{skin}."

@@ -31,6 +31,9 @@ _LEAST_BYTES = {"iaea": 21, "egs-mode0": 28, "egs-mode2": 32, "topas": 34, "topa
 """Bytes of a particle, for formats where that is sure before anything is written."""
 
 
+_WORTH_A_LOOK = 1 << 20
+
+
 @dataclass(frozen=True)
 class Settings(TaskSettings):
     """A model, and how many photons of it go where."""
@@ -115,7 +118,7 @@ def _check_space(settings: Settings, kind: str) -> None:
     """Say at once what would otherwise be found out after an hour."""
     place = next((folder for folder in settings.output.absolute().parents if folder.is_dir()), None)
     needed = settings.photons * _LEAST_BYTES.get(kind, 0)
-    if place is None or needed <= (free := shutil.disk_usage(place).free):
+    if place is None or needed < _WORTH_A_LOOK or needed <= (free := shutil.disk_usage(place).free):
         return
     cause = f"needs {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free"
     raise OutputError(settings.output, cause, "free some space, choose another output or fewer photons")
@@ -189,7 +192,7 @@ def _files(job: _Job) -> dict[str, str]:
     from ..phasespace.write import files_of
 
     written = [path.name for path in files_of(job.settings.output, job.settings.format)]
-    files = dict(zip(("particles", "header"), written, strict=False))
+    files = dict(zip(("records", "header"), written, strict=False))
     beside = {name: path.name for name, path in _targets(job).items()}
     return files | {name if name == "provenance" else f"source for {name}": path for name, path in beside.items()}
 
