@@ -7,6 +7,8 @@ models", 2019).
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -62,12 +64,17 @@ class LatentPrior(nn.Module):
 
     def _fit_group(self, places: list[int], codes: np.ndarray) -> None:
         """Expectation-maximisation for one context; few codes get fewer components, the rest then has no share."""
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
 
         codes = codes[:: max(1, len(codes) // _MOST_CODES)]
         number = int(np.clip(len(codes) // _CODES_A_COMPONENT, 1, self.components))
         mixture = GaussianMixture(number, reg_covar=1e-5, max_iter=_STEPS, tol=1e-4, random_state=0,
-                                  init_params="k-means++").fit(codes)  # fmt: skip
+                                  init_params="k-means++")  # fmt: skip
+        with warnings.catch_warnings():
+            # The last steps change nothing that photons would show.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            mixture.fit(codes)
         shares = np.zeros(self.components)
         shares[:number] = mixture.weights_
         for place in places:
