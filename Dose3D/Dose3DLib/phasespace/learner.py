@@ -110,6 +110,7 @@ class PhotonLearner:
 
         points, context = (part.to(self.device) for part in self.held_out.at(slice(_JUDGED)))
         noise = self._noise(np.random.default_rng(self.photons.seed))
+        network.after_training(points, context)  # a prior that is fitted last belongs to what is judged
         with torch.no_grad():
             loss = float(network.loss(points, context, noise)[0])
             draws = torch.randn((len(points), network.latent_size), generator=noise, device=self.device)

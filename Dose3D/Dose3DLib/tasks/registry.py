@@ -20,6 +20,7 @@ GROUPS: dict[str, str] = {
 TASKS: tuple[Task, ...] = (
     Task(("demo",), "Dose3DLib.tasks.demo", "Run the main job on the phantom patient that comes with Dose3D."),
     Task(("dose", "show"), "Dose3DLib.tasks.dose_show", "Show a dose with isodoses, alone or minus another one."),
+    Task(("phsp", "compare"), "Dose3DLib.tasks.phsp_compare", "Hold generated photons against real ones, with floors."),
     Task(
         ("phsp", "convert"),
         "Dose3DLib.tasks.phsp_convert",
@@ -27,6 +28,7 @@ TASKS: tuple[Task, ...] = (
     ),
     Task(("phsp", "generate"), "Dose3DLib.tasks.phsp_generate", "Write any number of photons of a trained model."),
     Task(("phsp", "info"), "Dose3DLib.tasks.phsp_info", "Say what a phase space holds, and draw a sample of it."),
+    Task(("phsp", "train"), "Dose3DLib.tasks.phsp_train", "Train a model on phase spaces that makes such photons."),
     Task(("segment", "run"), "Dose3DLib.tasks.segment_run", "Find the organs on a CT and write structures and report."),
     Task(
         ("structures", "convert"),
