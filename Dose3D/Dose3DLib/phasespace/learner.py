@@ -94,15 +94,32 @@ class PhotonLearner:
             self._pool_number = number
         return self._pool
 
+    @property
+    def critic(self) -> torch.nn.Module | None:
+        """The network's opponent, where it is adversarial."""
+        return getattr(self.network, "critic", None)
+
+    @property
+    def critic_steps(self) -> int:
+        return getattr(self.network, "critic_steps", 0)
+
     def draw(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Generator]:
-        """Points, context and the noise of a step."""
+        """Points, context and the noise of a step; photons of its own for each step of a critic."""
         generator = step_generator(self.photons.seed, step)
         data = self.data(step)
-        points, context = data.at(generator.integers(0, len(data), self.batch))
+        points, context = data.at(generator.integers(0, len(data), self.batch * max(1, self.critic_steps)))
         return points.to(self.device), context.to(self.device), self._noise(generator)
 
     def loss(self, network: GenerativeModel, batch: tuple) -> tuple[torch.Tensor, dict[str, float]]:
-        return network.loss(*batch)
+        points, context, noise = batch
+        return network.loss(points[: self.batch], context[: self.batch], noise)
+
+    def critic_loss(
+        self, network: GenerativeModel, batch: tuple, turn: int
+    ) -> tuple[torch.Tensor, dict[str, float]]:  # fmt: skip
+        points, context, noise = batch
+        own = slice(turn * self.batch, (turn + 1) * self.batch)
+        return network.critic_loss(points[own], context[own], noise)
 
     def validate(self, network: GenerativeModel) -> dict[str, float]:
         """Loss of held-out photons, and how far generated ones are from them; `score` is the better measure of both."""
