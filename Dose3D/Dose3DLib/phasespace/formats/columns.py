@@ -35,10 +35,10 @@ _STEMS = ("PrePosition", "PrePositionLocal", "PostPosition", "PostPositionLocal"
 _COSINES = [stem.replace("Position", "Direction") for stem in _STEMS]
 _NAMES: dict[str, tuple[str, ...]] = {
     "energy": ("Ekine", "KineticEnergy", "Energy", "E"),
-    **{axis: (axis, *(f"{stem}_{axis}" for stem in _STEMS)) for axis in "xyz"},
+    **{axis.lower(): (axis, *(f"{stem}_{axis}" for stem in _STEMS)) for axis in "XYZ"},
     **{
         cosine: (f"d{axis}", cosine, *(f"{stem}_{axis}" for stem in _COSINES))
-        for cosine, axis in zip("uvw", "xyz", strict=True)
+        for cosine, axis in zip("uvw", "XYZ", strict=True)
     },
     "weight": ("Weight",),
     "pdg": ("PDGCode", "PDG"),

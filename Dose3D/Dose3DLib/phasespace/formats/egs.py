@@ -7,6 +7,7 @@ is in bits 29 and 30 of LATCH; the sign of the weight is that of W; the sign of 
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ _HEADER = [("mode", "S5"), ("particles", "i4"), ("photons", "i4"), ("highest", "
            ("histories", "f4")]  # fmt: skip
 _RECORD = [("LATCH", "i4"), ("energy", "f4"), ("x", "f4"), ("y", "f4"), ("u", "f4"), ("v", "f4"), ("weight", "f4")]
 _ELECTRON, _POSITRON = 1 << 30, 1 << 29
+_HIGHEST_MEV = 1e4
 _REMEDY = "name a phase space of EGSnrc in MODE0 or MODE2, or copy it again"
 
 
@@ -86,9 +88,13 @@ def _header_of(start: bytes, count: int) -> tuple[np.void, str]:
     for order, header in headers.items():
         if header["particles"] == count:
             return header, order
-    # A cut-off file: counts and energies of a wrong order are absurd.
-    order = min("<>", key=lambda order: abs(int(headers[order]["particles"]) - count))
+    order = next((order for order in "<>" if _is_likely(headers[order])), "<" if sys.byteorder == "little" else ">")
     return headers[order], order
+
+
+def _is_likely(header: np.void) -> bool:
+    """Of a cut-off file: counts and energies of the wrong byte order are absurd."""
+    return 0 <= header["photons"] <= header["particles"] and 1e-3 < header["highest"] < _HIGHEST_MEV
 
 
 def _decoder(plane: float | None):

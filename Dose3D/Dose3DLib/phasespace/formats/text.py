@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -102,16 +101,24 @@ class TextBlocks(Blocks):
                 warnings.simplefilter("ignore")  # numpy tells that there were only comments
                 values = np.loadtxt(io.BytesIO(data), np.float64, usecols=wanted, ndmin=2)
         except (ValueError, IndexError, OverflowError) as error:
-            raise self._unreadable(str(error), line) from error
+            raise self._unreadable(data, line) from error
         if values.size and values.shape[1] != len(self._wanted):
-            raise self._unreadable("at row 0", line)
+            raise self._unreadable(data, line)
         return values.reshape(-1, len(self._wanted))
 
-    def _unreadable(self, message: str, line: int) -> InputError:
-        found = re.search(r"row (\d+)", message)
-        near = line + (int(found.group(1)) if found else 0)
-        cause = f"near line {near} there are not the {self.columns} columns of numbers that this format has"
+    def _unreadable(self, data: bytes, line: int) -> InputError:
+        """The first line that is none, found by a slow look at each."""
+        lines = enumerate(data.split(b"\n"), line)
+        at = next((n for n, text in lines if not self._is_good(text)), line)
+        cause = f"line {at} does not have the {self.columns} columns of numbers that lines of this format have"
         return InputError(self.path, cause, "copy the file again, or mend the line")
+
+    def _is_good(self, text: bytes) -> bool:
+        words = text.partition(b"#")[0].split()
+        try:
+            return not words or (len(words) == self.columns and all(float(words[n]) is not None for n in self._wanted))
+        except ValueError:
+            return False
 
 
 def _pieces(path: Path, skip: int) -> Iterator[tuple[int, bytes, int]]:
