@@ -34,7 +34,7 @@ _PART_OF_FIELD = 0.8
 _BATCHES = 40
 _PROFILE_DEPTH_CM = 10.0
 _SLAB_HALF_CM = 2.0
-_PROFILE_POINTS = 12.5  # at least in half a field; wider voxels have less noise
+_PROFILE_POINTS = 12.5  # about, in half a field: wider voxels have less noise
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def plan_of(real: Side, focus: Focus, ssd_cm: float = 100.0, depth_cm: float = 3
         cause = f"lies {focus.distance_cm:.4g} cm from its focus, behind a surface at {ssd_cm:g} cm"
         raise InputError(real.name, cause, "choose a larger distance, or leave the dose out")
     field = field_of(_moved(real, gap))
-    merged = max(1, int(max(field.half_widths_cm) / _PROFILE_POINTS / step_cm))
+    merged = max(1, round(max(field.half_widths_cm) / _PROFILE_POINTS / step_cm))
     outer = min(max(field.half_widths_cm) + _OUTSIDE_CM, _LARGEST_HALF_WIDTH_CM)
     tank = Tank(
         gap_cm=gap,

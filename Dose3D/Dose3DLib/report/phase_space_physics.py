@@ -1,0 +1,306 @@
+"""What original and generated photons do, as parts of the report: rings, edges of the field, nearest neighbours, dose.
+
+The pictures and tables are made from the results of `phasespace.compare`; `names` are the two sides as the page calls
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .html import Picture, Section, Table
+from .photon_figures import BLUE, INK, ORANGE, new_figure, png_of, style
+
+if TYPE_CHECKING:
+    from ..phasespace.compare.edges import Edge, EdgeProfile, Edges
+    from ..phasespace.compare.memorisation import Memorisation
+    from ..phasespace.compare.rings import RingFigure, Rings
+    from ..phasespace.compare.water_compare import DoseComparison, DoseCurve
+
+__all__ = ["depth_dose_figure", "dose_section", "edges_figure", "edges_section", "gamma_figure", "memorisation_section",
+           "nearest_figure", "profiles_figure", "rings_figure", "rings_section", "spectra_figure"]  # fmt: skip
+
+Names = tuple[str, str]
+
+_WITHIN = 2.0
+_LEGEND = {"frameon": False, "fontsize": 7}
+_MM_PER_CM = 10.0
+
+
+def rings_section(rings: Rings, names: Names) -> Section:
+    """Fluence, mean energy and spectrum in rings."""
+    rows = tuple(
+        (one.name, f"{one.worst:.2f}", f"{one.floor[0]:.2f}", f"{one.floor[1]:.2f}", f"{100 * one.within:.0f} %",
+         one.verdict)
+        for one in rings.figures
+    )  # fmt: skip
+    columns = ("Quantity", "Worst bin", "Floor, median", "Floor, 95 %", "Within 2 errors", "Verdict")
+    note = (
+        "Differences in units of their standard error (bootstrap over histories); the floor is the worst bin when "
+        "halves of the original are compared in the same way."
+    )
+    blocks = (
+        Picture(rings_figure(rings, names), "Photons per area, as share of all, and mean energy, over the radius. Bars "
+                "are one standard error.", "fluence and mean energy in rings"),
+        Picture(spectra_figure(rings, names), "Spectrum in three zones, share per MeV; below, generated minus original "
+                "in standard errors, the band is two of them.", "spectra in rings"),
+        Table(columns, rows, "lrrrrl", note=note),
+    )  # fmt: skip
+    return Section("Energy and fluence over the radius", blocks)
+
+
+def edges_section(edges: Edges, names: Names) -> Section:
+    """Positions of 50 % and penumbras."""
+    shape = "rectangular" if edges.field.is_rectangular else "round"
+    columns = ("Edge", f"50 %, {names[0]} (cm)", f"{names[1]} (cm)", "Difference (mm)", "Penumbra 80-20 (mm)",
+               "Generated (mm)", "Difference (mm)", "Verdict")  # fmt: skip
+    note = (
+        "Fluence in the plane of the photons, relative to the middle of the field. Errors are one standard deviation "
+        "(bootstrap over histories)."
+    )
+    picture = Picture(edges_figure(edges, names), "Fluence across the edges; dotted lines at 80, 50 and 20 %.", "edges")
+    rows = tuple(_edge_row(edge) for edge in edges.edges)
+    intro = f"A {shape} field; {edges.verdict}."
+    return Section("Edges of the field", (picture, Table(columns, rows, "lrrrrrrl", note=note)), intro)
+
+
+def _edge_row(edge: Edge) -> tuple[str, ...]:
+    places = (_with_error(edge.real, edge.real_error), _with_error(edge.generated, edge.generated_error))
+    moved = _with_error(edge.difference, edge.difference_error, _MM_PER_CM, 2, signed=True)
+    widths = (_with_error(one, None, _MM_PER_CM, 2) for one in (edge.penumbra_real, edge.penumbra_generated))
+    wider = _with_error(edge.penumbra_difference, edge.penumbra_difference_error, _MM_PER_CM, 2, signed=True)
+    return (edge.name, *places, moved, *widths, wider, edge.verdict)
+
+
+def _with_error(
+    value: float | None, error: float | None, scale: float = 1.0, digits: int = 3, signed: bool = False
+) -> str:
+    if value is None:
+        return "-"
+    text = f"{scale * value:{'+' if signed else ''}.{digits}f}"
+    return text if error is None else f"{text} ± {scale * error:.{digits}f}"
+
+
+def memorisation_section(found: Memorisation) -> Section:
+    """Distances to the nearest photon of train."""
+    low, high = found.close_interval
+    rows = (
+        ("median distance to the nearest photon of train", f"{found.median_generated:.4g}", f"{found.median_test:.4g}"),
+        ("as near as the nearest 1 % of test", f"{100 * found.close_share:.2f} % ({100 * low:.2f} to {100 * high:.2f})",
+         "1 %"),
+        ("nearer than a photon of test, probability", f"{found.nearer:.4f} ({found.nearer_interval[0]:.4f} to "
+         f"{found.nearer_interval[1]:.4f})", "0.5"),
+        ("photons of train, repeated", f"{found.duplicates:,}", f"{found.test_duplicates:,}"),
+    )  # fmt: skip
+    note = (
+        f"{found.photons:,} photons of each side against {found.train_photons:,} of train, in x, y, position at the "
+        "focus and log E, each in standard deviations of train. Intervals are 95 %, by bootstrap over histories."
+    )
+    picture = Picture(nearest_figure(found), "Distance to the nearest photon of train, share per bin.", "distances")
+    blocks = (picture, Table(("Figure", "Generated", "Test"), rows, "lrr", note=note))
+    return Section("Does the model repeat its training photons?", blocks, _sentence(found.verdict))
+
+
+def dose_section(dose: DoseComparison, names: Names) -> Section:
+    """Depth dose, profiles, output and gamma."""
+    columns = ("Figure", "Value", "Floor, median", "Floor, 95 %", "Verdict")
+    rows = tuple(
+        (one.name, f"{one.value:.3g} {one.unit}", f"{one.floor.median:.3g}", f"{one.floor.high:.3g}", one.verdict)
+        for one in dose.figures
+    )
+    blocks = (
+        Picture(depth_dose_figure(dose, names), f"Dose per photon over depth, mean over the central "
+                f"{dose.central_cm:g} x {dose.central_cm:g} cm²; below, the difference in percent of the original "
+                "maximum with twice its standard error as band.", "depth dose"),
+        Picture(profiles_figure(dose, names), f"Profiles at {dose.profile_depth_cm:g} cm depth, mean over "
+                f"{dose.central_cm:g} cm across and 4 cm in depth.", "profiles"),
+        Picture(gamma_figure(dose), "Gamma 3 %/3 mm, global, in the plane y = 0, mean over the central band. Noise of "
+                "both sides is part of it: compare with the floor in the table.", "gamma"),
+        Table(columns, rows, "lrrrl", note=_dose_note(dose)),
+    )  # fmt: skip
+    return Section("Dose in water", blocks, _sentence(dose.verdict))
+
+
+def _dose_note(dose: DoseComparison) -> str:
+    sides = " and ".join(f"{n:,} photons used {k} times" for n, k in zip(dose.photons, dose.uses, strict=True))
+    return (
+        f"pyRadMC, water at {dose.ssd_cm:g} cm from the focus, voxels of {dose.voxel_cm:g} cm; {sides}. Doses are per "
+        "photon of the plane, never normalised to a maximum. Percent are of the original maximum; floors are what "
+        "halves of the original differ by, at the errors of the two sides. Electrons of the head are not transported."
+    )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def rings_figure(rings: Rings, names: Names) -> bytes:
+    """Fluence and mean energy over the radius."""
+    figure = new_figure(2.6)
+    for left, one, label in ((0.085, rings.fluence, "share per cm²"), (0.585, rings.energy, "mean energy (MeV)")):
+        axes = figure.add_axes((left, 0.18, 0.395, 0.77))
+        limits = np.array(rings.limits_cm)
+        _points(axes, (limits[1:] + limits[:-1]) / 2, one, names)
+        axes.set_xlabel("r (cm)")
+        axes.set_ylabel(label)
+        axes.set_xlim(0, limits[-1])
+        style(axes)
+    figure.axes[0].set_ylim(bottom=0)
+    figure.axes[1].legend(**_LEGEND)
+    return png_of(figure)
+
+
+def _points(axes: Any, at: np.ndarray, one: RingFigure | DoseCurve, names: Names) -> None:
+    """Both sides with error bars, a little apart."""
+    shift = 0.08 * float(np.diff(at).min()) if len(at) > 1 else 0.0
+    sides = ((one.real, one.real_error, BLUE, -shift), (one.generated, one.generated_error, ORANGE, shift))
+    for (values, errors, color, aside), name in zip(sides, names, strict=True):
+        axes.errorbar(at + aside, _numbers(values), _numbers(errors), fmt=".", color=color, markersize=3, linewidth=0.9,
+                      capsize=1.5, capthick=0.7, label=name)  # fmt: skip
+
+
+def _numbers(values: Sequence[float | None]) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in values], float)
+
+
+def spectra_figure(rings: Rings, names: Names) -> bytes:
+    """Spectrum in each zone, and the difference below it."""
+    figure = new_figure(3.4)
+    limits = np.array(rings.energies_mev)
+    for n, one in enumerate(rings.spectra):
+        left = 0.085 + 0.315 * n
+        axes = figure.add_axes((left, 0.45, 0.265, 0.47))
+        for values, color, name in ((one.real, BLUE, names[0]), (one.generated, ORANGE, names[1])):
+            axes.stairs(_numbers(values) / np.diff(limits), limits, color=color, linewidth=1.1, label=name)
+        axes.set_title(one.name.split(", ")[1], fontsize=8, color=INK, loc="left")
+        axes.tick_params(labelbottom=False)
+        axes.set_ylim(bottom=0)
+        below = figure.add_axes((left, 0.14, 0.265, 0.25))
+        _pulls(below, limits, one)
+        for panel in (axes, below):
+            panel.set_xlim(limits[0], limits[-1])
+            style(panel)
+    figure.axes[0].set_ylabel("share per MeV")
+    figure.axes[1].set_ylabel("errors")
+    figure.axes[0].legend(**_LEGEND)
+    return png_of(figure)
+
+
+def _pulls(axes: Any, limits: np.ndarray, one: RingFigure) -> None:
+    error = np.hypot(_numbers(one.real_error), _numbers(one.generated_error))
+    difference = _numbers(one.generated) - _numbers(one.real)
+    pull = np.divide(difference, error, out=np.full(len(error), np.nan), where=error > 0)
+    axes.axhspan(-_WITHIN, _WITHIN, color="#e7edf1")
+    axes.stairs(pull, limits, color=ORANGE, linewidth=1.1, baseline=None)
+    reach = max(3.0, float(np.nanmax(np.abs(pull), initial=0.0)) * 1.1)
+    axes.set_ylim(-reach, reach)
+    axes.set_xlabel("E (MeV)")
+
+
+def edges_figure(edges: Edges, names: Names) -> bytes:
+    """Fluence across each edge."""
+    is_one = len(edges.profiles) == 1
+    figure = new_figure(2.4 if is_one else 4.4)
+    for n, (profile, edge) in enumerate(zip(edges.profiles, edges.edges, strict=True)):
+        place = (0.085 + 0.5 * (n % 2), 0.6 - 0.49 * (n // 2), 0.395, 0.37)
+        _edge_panel(figure.add_axes((0.085, 0.2, 0.895, 0.74) if is_one else place), profile, edge, names)
+    figure.axes[0].legend(**_LEGEND)
+    return png_of(figure)
+
+
+def _edge_panel(axes: Any, profile: EdgeProfile, edge: Edge, names: Names) -> None:
+    at = np.array(profile.at_cm)
+    for values, color, name in ((profile.real, BLUE, names[0]), (profile.generated, ORANGE, names[1])):
+        axes.step(at, values, where="mid", color=color, linewidth=0.9, label=name)
+    for level in (0.2, 0.5, 0.8):
+        axes.axhline(level, color=INK, linewidth=0.5, linestyle=":")
+    if edge.real is not None:
+        penumbras = [one for one in (edge.penumbra_real, edge.penumbra_generated) if one is not None]
+        half = max(12 * abs(float(at[1] - at[0])), *(2 * one for one in penumbras), 0.0)
+        axes.set_xlim(edge.real - half, edge.real + half)
+    axes.set_ylim(0, 1.35)
+    axes.locator_params(axis="x", nbins=6)
+    axes.set_xlabel("r (cm)" if profile.name == "radius" else f"{profile.name[0]} (cm), {profile.name[3:]} edge")
+    axes.set_ylabel("relative fluence")
+    style(axes)
+
+
+def nearest_figure(found: Memorisation) -> bytes:
+    """Histograms of the distances to train."""
+    figure = new_figure(2.4)
+    axes = figure.add_axes((0.085, 0.2, 0.895, 0.75))
+    limits = 10 ** np.array(found.limits)
+    axes.stairs(found.test, limits, color=BLUE, linewidth=1.2, label="test to train")
+    axes.stairs(found.generated, limits, color=ORANGE, linewidth=1.2, label="generated to train")
+    axes.set_xscale("log")
+    axes.set_xticks([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
+    axes.set_xlim(limits[0], limits[-1])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("distance (standard deviations of train)")
+    axes.set_ylabel("share")
+    axes.legend(**_LEGEND, loc="upper left")
+    style(axes)
+    return png_of(figure)
+
+
+def depth_dose_figure(dose: DoseComparison, names: Names) -> bytes:
+    """Both curves, and their difference with a band of twice its error."""
+    return _curves_figure([(dose.depth, "depth (cm)")], names)
+
+
+def profiles_figure(dose: DoseComparison, names: Names) -> bytes:
+    """Profiles along x and y, and their differences."""
+    return _curves_figure([(dose.x, "x (cm)"), (dose.y, "y (cm)")], names)
+
+
+def _curves_figure(curves: list[tuple[DoseCurve, str]], names: Names) -> bytes:
+    figure = new_figure(3.6)
+    width = 0.895 if len(curves) == 1 else 0.395
+    for n, (curve, label) in enumerate(curves):
+        left = 0.085 + 0.5 * n
+        axes = figure.add_axes((left, 0.46, width, 0.5))
+        _points(axes, np.array(curve.at_cm), curve, names)
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel("dose per photon (fGy)")
+        axes.tick_params(labelbottom=False)
+        axes.legend(**_LEGEND)
+        below = figure.add_axes((left, 0.13, width, 0.28))
+        _difference(below, curve)
+        below.set_xlabel(label)
+        below.set_xlim(axes.get_xlim())
+        for panel in (axes, below):
+            style(panel)
+    return png_of(figure)
+
+
+def _difference(axes: Any, curve: DoseCurve) -> None:
+    scale = 100 / max(curve.real)
+    at = np.array(curve.at_cm)
+    error = scale * np.hypot(curve.real_error, curve.generated_error)
+    axes.fill_between(at, -_WITHIN * error, _WITHIN * error, color="#e7edf1", linewidth=0)
+    axes.plot(at, scale * np.subtract(curve.generated, curve.real), ".-", color=ORANGE, markersize=3, linewidth=0.9)
+    axes.axhline(0, color=INK, linewidth=0.6)
+    axes.set_ylabel("difference (%)")
+
+
+def gamma_figure(dose: DoseComparison) -> bytes:
+    """Map of gamma; 1 is in the middle of the colours."""
+    figure = new_figure(2.7)
+    axes = figure.add_axes((0.085, 0.17, 0.8, 0.78))
+    values = np.array([_numbers(row) for row in dose.gamma])
+    across, depths = np.array(dose.across_cm), np.array(dose.depths_cm)
+    half = [float(np.diff(one).mean()) / 2 if len(one) > 1 else 0.5 for one in (across, depths)]
+    extent = (across[0] - half[0], across[-1] + half[0], depths[-1] + half[1], depths[0] - half[1])
+    image = axes.imshow(values, cmap="RdBu_r", vmin=0, vmax=2, extent=extent, aspect="auto", interpolation="nearest")
+    axes.set_xlabel("x (cm)")
+    axes.set_ylabel("depth (cm)")
+    style(axes, grid=False)
+    bar = figure.colorbar(image, cax=figure.add_axes((0.9, 0.17, 0.02, 0.78)))
+    bar.ax.tick_params(labelsize=7, colors=INK)
+    bar.set_label("gamma", fontsize=8, color=INK)
+    return png_of(figure)
