@@ -49,7 +49,7 @@ class QuantileTable:
 
         last = len(self.values) - 1
         place = ((normal + self.reach) * (last / (2 * self.reach))).clamp_(0, last - 1e-3)
-        below = place.to(torch.int64)
+        below = place.to(torch.int64).clamp_(0, last - 1)  # what is no number has no place, and stays no number
         left = values[below]
         return left + (values[below + 1] - left) * (place - below)
 
