@@ -1,7 +1,6 @@
 """What original and generated photons do, as parts of the report: rings, edges of the field, nearest neighbours, dose.
 
-The pictures and tables are made from the results of `phasespace.compare`; `names` are the two sides as the page calls
-them.
+They are made from the results of `phasespace.compare`; `names` are the two sides as the page calls them.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .html import Picture, Section, Table
+from .html import Table
 from .photon_figures import BLUE, INK, ORANGE, new_figure, png_of, style
 
 if TYPE_CHECKING:
@@ -20,17 +19,19 @@ if TYPE_CHECKING:
     from ..phasespace.compare.rings import RingFigure, Rings
     from ..phasespace.compare.water_compare import DoseComparison, DoseCurve
 
-__all__ = ["depth_dose_figure", "dose_section", "edges_figure", "edges_section", "gamma_figure", "memorisation_section",
-           "nearest_figure", "profiles_figure", "rings_figure", "rings_section", "spectra_figure"]  # fmt: skip
+__all__ = ["depth_dose_figure", "dose_parts", "edges_figure", "edges_parts", "gamma_figure", "memorisation_parts",
+           "nearest_figure", "profiles_figure", "rings_figure", "rings_parts", "spectra_figure"]  # fmt: skip
 
 Names = tuple[str, str]
+Parts = tuple[list[tuple[str, bytes, str]], list[tuple[str, Table]]]
+"""Pictures (name, PNG, caption) and tables (title, table)."""
 
 _WITHIN = 2.0
 _LEGEND = {"frameon": False, "fontsize": 7}
 _MM_PER_CM = 10.0
 
 
-def rings_section(rings: Rings, names: Names) -> Section:
+def rings_parts(rings: Rings, names: Names) -> Parts:
     """Fluence, mean energy and spectrum in rings."""
     rows = tuple(
         (one.name, f"{one.worst:.2f}", f"{one.floor[0]:.2f}", f"{one.floor[1]:.2f}", f"{100 * one.within:.0f} %",
@@ -42,29 +43,29 @@ def rings_section(rings: Rings, names: Names) -> Section:
         "Differences in units of their standard error (bootstrap over histories); the floor is the worst bin when "
         "halves of the original are compared in the same way."
     )
-    blocks = (
-        Picture(rings_figure(rings, names), "Photons per area, as share of all, and mean energy, over the radius. Bars "
-                "are one standard error.", "fluence and mean energy in rings"),
-        Picture(spectra_figure(rings, names), "Spectrum in three zones, share per MeV; below, generated minus original "
-                "in standard errors, the band is two of them.", "spectra in rings"),
-        Table(columns, rows, "lrrrrl", note=note),
-    )  # fmt: skip
-    return Section("Energy and fluence over the radius", blocks)
+    pictures = [
+        ("rings", rings_figure(rings, names), "Photons per area, as share of all, and mean energy, over the radius. "
+         "Bars are one standard error, by bootstrap over histories."),
+        ("spectra", spectra_figure(rings, names), "Spectrum in three zones of radius, share per MeV; below, generated "
+         "minus original in standard errors, the band is two of them."),
+    ]  # fmt: skip
+    return pictures, [("energy and fluence over the radius", Table(columns, rows, "lrrrrl", note=note))]
 
 
-def edges_section(edges: Edges, names: Names) -> Section:
+def edges_parts(edges: Edges, names: Names) -> Parts:
     """Positions of 50 % and penumbras."""
+    columns = ("Edge", f"50 %, {names[0]} (cm)", f"{names[1]} (cm)", "Difference (mm)", f"Penumbra, {names[0]} (mm)",
+               f"{names[1]} (mm)", "Difference (mm)", "Verdict")  # fmt: skip
     shape = "rectangular" if edges.field.is_rectangular else "round"
-    columns = ("Edge", f"50 %, {names[0]} (cm)", f"{names[1]} (cm)", "Difference (mm)", "Penumbra 80-20 (mm)",
-               "Generated (mm)", "Difference (mm)", "Verdict")  # fmt: skip
     note = (
-        "Fluence in the plane of the photons, relative to the middle of the field. Errors are one standard deviation "
-        "(bootstrap over histories)."
+        f"A {shape} field in the plane of the photons: {edges.verdict}. Where fluence falls to 50 % of the middle, and "
+        "from 80 % to 20 %. Errors are one standard deviation, by bootstrap over histories."
     )
-    picture = Picture(edges_figure(edges, names), "Fluence across the edges; dotted lines at 80, 50 and 20 %.", "edges")
     rows = tuple(_edge_row(edge) for edge in edges.edges)
-    intro = f"A {shape} field; {edges.verdict}."
-    return Section("Edges of the field", (picture, Table(columns, rows, "lrrrrrrl", note=note)), intro)
+    caption = "Fluence across the edges of the field, relative to its middle; dotted lines at 80, 50 and 20 %."
+    return [("edges", edges_figure(edges, names), caption)], [
+        ("field edges", Table(columns, rows, "lrrrrrrl", note=note))
+    ]
 
 
 def _edge_row(edge: Edge) -> tuple[str, ...]:
@@ -79,12 +80,12 @@ def _with_error(
     value: float | None, error: float | None, scale: float = 1.0, digits: int = 3, signed: bool = False
 ) -> str:
     if value is None:
-        return "-"
-    text = f"{scale * value:{'+' if signed else ''}.{digits}f}"
+        return "not found"
+    text = f"{scale * value:{'+' if signed else ''}.{digits}f}".replace("-", "\N{MINUS SIGN}")
     return text if error is None else f"{text} ± {scale * error:.{digits}f}"
 
 
-def memorisation_section(found: Memorisation) -> Section:
+def memorisation_parts(found: Memorisation) -> Parts:
     """Distances to the nearest photon of train."""
     low, high = found.close_interval
     rows = (
@@ -99,42 +100,42 @@ def memorisation_section(found: Memorisation) -> Section:
         f"{found.photons:,} photons of each side against {found.train_photons:,} of train, in x, y, position at the "
         "focus and log E, each in standard deviations of train. Intervals are 95 %, by bootstrap over histories."
     )
-    picture = Picture(nearest_figure(found), "Distance to the nearest photon of train, share per bin.", "distances")
-    blocks = (picture, Table(("Figure", "Generated", "Test"), rows, "lrr", note=note))
-    return Section("Does the model repeat its training photons?", blocks, _sentence(found.verdict))
+    caption = f"Distance to the nearest photon of train, share per bin: {found.verdict}."
+    table = Table(("Figure", "Generated", "Test"), rows, "lrr", note=note)
+    return [("memorisation", nearest_figure(found), caption)], [("memorisation", table)]
 
 
-def dose_section(dose: DoseComparison, names: Names) -> Section:
+def dose_parts(dose: DoseComparison, names: Names) -> Parts:
     """Depth dose, profiles, output and gamma."""
     columns = ("Figure", "Value", "Floor, median", "Floor, 95 %", "Verdict")
     rows = tuple(
         (one.name, f"{one.value:.3g} {one.unit}", f"{one.floor.median:.3g}", f"{one.floor.high:.3g}", one.verdict)
         for one in dose.figures
     )
-    blocks = (
-        Picture(depth_dose_figure(dose, names), f"Dose per photon over depth, mean over the central "
-                f"{dose.central_cm:g} x {dose.central_cm:g} cm²; below, the difference in percent of the original "
-                "maximum with twice its standard error as band.", "depth dose"),
-        Picture(profiles_figure(dose, names), f"Profiles at {dose.profile_depth_cm:g} cm depth, mean over "
-                f"{dose.central_cm:g} cm across and 4 cm in depth.", "profiles"),
-        Picture(gamma_figure(dose), "Gamma 3 %/3 mm, global, in the plane y = 0, mean over the central band. Noise of "
-                "both sides is part of it: compare with the floor in the table.", "gamma"),
-        Table(columns, rows, "lrrrl", note=_dose_note(dose)),
-    )  # fmt: skip
-    return Section("Dose in water", blocks, _sentence(dose.verdict))
+    band = "below, the difference in percent of the original maximum with twice its standard error as band"
+    pictures = [
+        ("depth-dose", depth_dose_figure(dose, names), "Dose in water per photon over depth, mean over the central "
+         f"{dose.central_cm:g} x {dose.central_cm:g} cm²; {band}."),
+        ("dose-profiles", profiles_figure(dose, names), f"Profiles at {dose.profile_depth_cm:g} cm depth, mean over "
+         f"{dose.central_cm:g} cm across and 4 cm in depth; {band}."),
+        ("gamma", gamma_figure(dose), "Gamma 3 %/3 mm, global, over x and depth, mean over the central "
+         f"{dose.central_cm:g} cm in y. Noise of both sides is part of it: see its floor in the table."),
+    ]  # fmt: skip
+    return pictures, [("dose in water", Table(columns, rows, "lrrrl", note=_dose_note(dose)))]
 
 
 def _dose_note(dose: DoseComparison) -> str:
-    sides = " and ".join(f"{n:,} photons used {k} times" for n, k in zip(dose.photons, dose.uses, strict=True))
+    sides = " and ".join(f"{n:,} photons used {_times(k)}" for n, k in zip(dose.photons, dose.uses, strict=True))
     return (
-        f"pyRadMC, water at {dose.ssd_cm:g} cm from the focus, voxels of {dose.voxel_cm:g} cm; {sides}. Doses are per "
-        "photon of the plane, never normalised to a maximum. Percent are of the original maximum; floors are what "
-        "halves of the original differ by, at the errors of the two sides. Electrons of the head are not transported."
+        f"{dose.verdict[0].upper()}{dose.verdict[1:]}. pyRadMC, water at {dose.ssd_cm:g} cm from the focus, voxels of "
+        f"{dose.voxel_cm:g} cm; {sides}. Doses are per photon of the plane, never normalised to a maximum. Percent are "
+        "of the original maximum; floors are what halves of the original differ by, at the errors of the two sides. "
+        "Electrons of the head are not transported."
     )
 
 
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+def _times(uses: int) -> str:
+    return "once" if uses == 1 else f"{uses} times"
 
 
 def rings_figure(rings: Rings, names: Names) -> bytes:

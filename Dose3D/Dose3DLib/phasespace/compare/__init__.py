@@ -10,6 +10,6 @@ photons do, each a function of two `Side`s and a generator, giving a dataclass o
            draws = dose_draws(batches(side, rng), engine, plan, uses, seed, progress), once for each side
     water_compare.compare_doses(real_draws, generated_draws, rng) dose in water per photon
 
-`report.phase_space_physics` has a section for each. `batches` splits a side by history; blocks of a model may be given
-to `dose_draws` as they come, so that any number of photons fits into memory.
+`report.phase_space_physics` has pictures and tables of each. `batches` splits a side by history; blocks of a model may
+be given to `dose_draws` as they come, so that any number of photons fits into memory.
 """

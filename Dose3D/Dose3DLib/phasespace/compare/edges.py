@@ -61,7 +61,7 @@ class Edge:
 
     @property
     def verdict(self) -> str:
-        """ "same" within `LIMIT_CM`, else "within error" (two standard errors), else "differs"; of edge and penumbra."""
+        """Of edge and penumbra: "same" within `LIMIT_CM`, else "within error" (two standard errors), or "differs"."""
         if self.difference is None:
             return "not found"
         pairs = [(self.difference, self.difference_error), (self.penumbra_difference, self.penumbra_difference_error)]
