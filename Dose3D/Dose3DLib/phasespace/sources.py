@@ -38,7 +38,7 @@ class SourceFacts:
     particles, histories:
         records, and the original histories that they stand for (None when unknown).
     plane_cm:
-        z of all particles in the frame of the file, counted from the primary source.
+        z of all particles in the frame of the file, in which z usually counts from the primary source.
     photons_only:
         whether there is nothing else.
     title:
@@ -108,7 +108,8 @@ def _gate(facts: SourceFacts) -> str:
 
 Run or import this file and call add_source(simulation).
 Positions in the ROOT file are mm, energies MeV: GATE's own units. The plane lies at
-z = {10 * facts.plane_cm:g} mm of the world, beam along +z, the primary source at z = 0.
+z = {10 * facts.plane_cm:g} mm of the world, beam along +z. z counts as in the phase space: usually from the primary
+source.
 {_GATE_NORMALISATION[facts.histories is None]}
 GATE counts particles of each thread: with several, pass PARTICLES // threads.
 """
@@ -156,7 +157,8 @@ def _topas(facts: SourceFacts) -> str:
 # Include it in a parameter file: includeFile = {stem}{CODES["TOPAS"].ending}
 # TOPAS looks for {stem}.phsp and {stem}.header in the folder that it is started in.
 # Positions are cm in the frame of the component PhaseSpaceFrame: the plane lies at z = {facts.plane_cm:g} cm, beam
-# along +z, the primary source at z = 0. Move and turn the component to move and turn the beam.
+# along +z; z counts as in the phase space, usually from the primary source. Move and turn the component to move and
+# turn the beam.
 # {_histories(facts)} Divide a Sum of TOPAS by them for the value per primary particle.
 {_topas_limit(facts)}s:Ge/PhaseSpaceFrame/Type = "Group"
 s:Ge/PhaseSpaceFrame/Parent = "World"
@@ -188,7 +190,7 @@ def _egsnrc(facts: SourceFacts) -> str:
     is_iaea = facts.format == "iaea"
     distance = SAD_CM if is_iaea else SAD_CM - facts.plane_cm
     return f"""# {_headline(facts)} as a source of EGSnrc. Research use only.
-# Copy the lines that your code needs. Lengths cm, z counted from the primary source, plane at z = {facts.plane_cm:g}.
+# Copy the lines that your code needs. Lengths cm; plane at z = {facts.plane_cm:g}, counted from the primary source.
 # Give the file's whole path (at most 256 characters) where the code does not run in its folder.
 # Particles: {facts.particles}. {_histories(facts)} EGSnrc divides doses by them itself.
 
