@@ -7,8 +7,6 @@ models", 2019).
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -18,7 +16,8 @@ __all__ = ["LatentPrior"]
 _MOST_CODES = 60_000
 _LEAST_CODES = 50
 _CODES_A_COMPONENT = 20
-_STEPS = 100
+_STEPS = 60
+_LEAST_VARIANCE = 1e-5
 
 
 class LatentPrior(nn.Module):
@@ -54,33 +53,62 @@ class LatentPrior(nn.Module):
 
     def fit(self, codes: Tensor, context: Tensor) -> None:
         """Fit to codes (n, latent) of real photons and their context (n, context); always the same for the same."""
-        z, given = codes.double().cpu().numpy(), context.double().cpu().numpy()
+        z, given = codes.double().cpu(), context.double().cpu().numpy()
         for number, (center, chosen) in enumerate(_groups(given, len(self.centers))):
             # Groups that stay unused repeat the first one, so that they never win by lying at 0.
             places = range(len(self.centers)) if number == 0 else [number]
             for place in places:
                 self.centers[place] = torch.as_tensor(center)
-            self._fit_group(list(places), z[chosen])
+            self._fit_group(list(places), z[torch.from_numpy(chosen)])
 
-    def _fit_group(self, places: list[int], codes: np.ndarray) -> None:
-        """Expectation-maximisation for one context; few codes get fewer components, the rest then has no share."""
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.mixture import GaussianMixture
-
+    def _fit_group(self, places: list[int], codes: Tensor) -> None:
+        """One context's mixture; few codes get fewer components, the rest then has no share."""
         codes = codes[:: max(1, len(codes) // _MOST_CODES)]
-        number = int(np.clip(len(codes) // _CODES_A_COMPONENT, 1, self.components))
-        mixture = GaussianMixture(number, reg_covar=1e-5, max_iter=_STEPS, tol=1e-4, random_state=0,
-                                  init_params="k-means++")  # fmt: skip
-        with warnings.catch_warnings():
-            # The last steps change nothing that photons would show.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            mixture.fit(codes)
-        shares = np.zeros(self.components)
-        shares[:number] = mixture.weights_
+        number = min(max(len(codes) // _CODES_A_COMPONENT, 1), self.components)
+        shares, means, covariances = fit_mixture(codes, number)
+        cumulative = torch.ones(self.components)
+        cumulative[:number] = torch.cumsum(shares, dim=0)
+        factors = torch.linalg.cholesky(covariances)
         for place in places:
-            self.cumulative[place] = torch.as_tensor(np.cumsum(shares))
-            self.means[place, :number] = torch.as_tensor(mixture.means_)
-            self.factors[place, :number] = torch.as_tensor(np.linalg.cholesky(mixture.covariances_))
+            self.cumulative[place] = cumulative
+            self.means[place, :number] = means
+            self.factors[place, :number] = factors
+
+
+def fit_mixture(codes: Tensor, components: int, steps: int = _STEPS) -> tuple[Tensor, Tensor, Tensor]:
+    """Shares (k,), means (k, d) and covariances (k, d, d) of Gaussians, by expectation-maximisation; codes (n, d).
+
+    A Gaussian's logarithm is linear in the code, its products and 1: both steps are matrix products with these.
+    """
+    number, size = codes.shape
+    products = (codes[:, :, None] * codes[:, None, :]).flatten(1)
+    terms = torch.cat([torch.ones(number, 1, dtype=codes.dtype), codes, products], dim=1)
+    least = _LEAST_VARIANCE * torch.eye(size, dtype=codes.dtype)
+    belongs = torch.nn.functional.one_hot(torch.cdist(codes, _spread_out(codes, components)).argmin(dim=1), components)
+    belongs = belongs.to(codes.dtype)
+    for _ in range(steps):
+        sums = belongs.T @ terms
+        counts = sums[:, :1].clamp_min(1e-9)
+        means = sums[:, 1 : 1 + size] / counts
+        squares = (sums[:, 1 + size :] / counts).view(-1, size, size)
+        covariances = squares - means[:, :, None] * means[:, None, :] + least
+        precision = torch.linalg.inv(covariances)
+        linear = torch.einsum("kij,kj->ki", precision, means)
+        constant = (counts[:, 0] / number).log() - 0.5 * ((means * linear).sum(dim=1) + torch.logdet(covariances))
+        weights = torch.cat([constant[:, None], linear, -0.5 * precision.flatten(1)], dim=1)
+        belongs = torch.softmax(terms @ weights.T, dim=1)
+    return counts[:, 0] / number, means, covariances
+
+
+def _spread_out(codes: Tensor, number: int) -> Tensor:
+    """Codes (number, d) to start from: each drawn with the squared distance to those before (k-means++)."""
+    generator = torch.Generator().manual_seed(0)
+    found = [codes[0]]
+    nearest = torch.full((len(codes),), torch.inf, dtype=codes.dtype)
+    while len(found) < number:
+        nearest = torch.minimum(nearest, (codes - found[-1]).square().sum(dim=1))
+        found.append(codes[int(torch.multinomial(nearest.clamp_min(1e-12), 1, generator=generator))])
+    return torch.stack(found)
 
 
 def _groups(context: np.ndarray, most: int) -> list[tuple[np.ndarray, np.ndarray]]:

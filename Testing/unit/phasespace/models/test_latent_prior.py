@@ -6,7 +6,8 @@ import numpy as np
 import ot
 import pytest
 import torch
-from Dose3DLib.phasespace.models.latent_prior import LatentPrior
+from Dose3DLib.phasespace.models.latent_prior import LatentPrior, fit_mixture
+from sklearn.mixture import GaussianMixture
 
 
 def ring(number, seed, shift=0.0):
@@ -78,3 +79,16 @@ def test_fit_and_restore_are_exact():
     third.load_state_dict(first.state_dict())
     for other in (second, third):
         assert torch.equal(drawn(first, nothing), drawn(other, nothing))
+
+
+def test_mixture_is_that_of_scikit_learn():
+    """Of clusters that lie apart there is one best mixture; both find it."""
+    stretched = torch.tensor([[1.0, 0.4], [0.0, 0.3]])
+    codes = torch.cat([torch.randn(2000, 2, generator=torch.Generator().manual_seed(1)) @ stretched,
+                       ring(1000, 2, shift=12.0), ring(500, 3, shift=-12.0) * 0.5]).double()  # fmt: skip
+    shares, means, covariances = fit_mixture(codes, 3)
+    theirs = GaussianMixture(3, random_state=0, reg_covar=1e-5).fit(codes.numpy())
+    order, their_order = torch.argsort(shares), np.argsort(theirs.weights_)
+    np.testing.assert_allclose(shares[order], theirs.weights_[their_order], atol=1e-6)
+    np.testing.assert_allclose(means[order], theirs.means_[their_order], atol=1e-6)
+    np.testing.assert_allclose(covariances[order], theirs.covariances_[their_order], atol=1e-6)
