@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Distiller"]
 
 _PAIRS = 1_000_000
+_HELD_OUT = 20_000
 _PIECE = 1 << 13
 _REAL_WEIGHT = 1.0
 
@@ -41,7 +42,7 @@ class Distiller:
     def draw(self, step: int) -> tuple[Any, ...]:
         """A batch of photons, and one of pairs: noise, context, answer."""
         generator = step_generator(self._learner.photons.seed + 1, step)
-        chosen = generator.integers(0, len(self._pairs[0]), self._learner.batch)
+        chosen = generator.integers(_HELD_OUT, len(self._pairs[0]), self._learner.batch)
         return self._learner.draw(step), tuple(part[chosen].to(self._learner.device) for part in self._pairs)
 
     def loss(self, network: GenerativeModel, batch: tuple) -> tuple[torch.Tensor, dict[str, float]]:
@@ -51,7 +52,13 @@ class Distiller:
         return distance + _REAL_WEIGHT * spread, {"to the flow": float(distance.detach())}
 
     def validate(self, network: GenerativeModel) -> dict[str, float]:
-        return self._learner.validate(network)
+        """Of pairs that training does not see: how far from the flow's answer. It decides when to stop."""
+        import torch
+
+        noise, context, answer = (part[:_HELD_OUT].to(self._learner.device) for part in self._pairs)
+        with torch.no_grad():
+            distance = float((network.sample(noise, context) - answer).square().mean())
+        return {**self._learner.validate(network), "score": -distance, "to the flow": distance}
 
 
 def _kept_pairs(

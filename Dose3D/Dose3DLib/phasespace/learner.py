@@ -122,7 +122,7 @@ class PhotonLearner:
         return network.critic_loss(points[own], context[own], noise)
 
     def validate(self, network: GenerativeModel) -> dict[str, float]:
-        """Loss of held-out photons, and how far generated ones are from them; `score` is the better measure of both."""
+        """Loss of held-out photons, and how far generated ones are from them; `score` where the loss can stop a run."""
         import torch
 
         points, context = (part.to(self.device) for part in self.held_out.at(slice(_JUDGED)))
@@ -135,8 +135,8 @@ class PhotonLearner:
         distance = sliced_distance(made.cpu().numpy(), points.cpu().numpy())
         if self.watch is not None:
             self.watch(network)
-        score = -loss if network.IS_LIKELIHOOD else -distance
-        return {"score": score, "loss": loss, "sliced W1": distance}
+        score = {"score": -loss} if network.STOPS_EARLY else {}
+        return {**score, "loss": loss, "sliced W1": distance}
 
     def _noise(self, generator: np.random.Generator) -> torch.Generator:
         import torch

@@ -43,8 +43,8 @@ class GenerativeModel(nn.Module):
     FIT: ClassVar[dict[str, Any]] = {"learning_rate": 1e-3, "batch": 2048}
     """How it is trained best: `batch`, and fields of `training.loop.FitSettings`."""
 
-    IS_LIKELIHOOD: ClassVar[bool] = False
-    """True where `loss` is the negative log likelihood of photons, the best judge of held-out ones."""
+    STOPS_EARLY: ClassVar[bool] = True
+    """Whether `loss` on held-out photons tells when a network has begun to learn its photons by heart."""
 
     def __init__(self, size: int, context: int, options: dict[str, Any] | None = None):
         super().__init__()

@@ -23,8 +23,6 @@ class Flow(GenerativeModel):
     FIT: ClassVar[dict[str, Any]] = {"learning_rate": 2e-3, "batch": 2048, "weight_decay": 0.0, "ema_decay": 0.998,
                                      "gradient_norm": 5.0}  # fmt: skip
 
-    IS_LIKELIHOOD: ClassVar[bool] = True
-
     def __init__(self, size: int, context: int, options: dict[str, Any] | None = None):
         from zuko.flows import NSF
 

@@ -29,6 +29,9 @@ class WganGp(GenerativeModel):
     FIT: ClassVar[dict[str, Any]] = {"learning_rate": 2e-4, "batch": 1024, "weight_decay": 0.0, "ema_decay": 0.998,
                                      "optimizer": "adam", "betas": (0.5, 0.9)}  # fmt: skip
 
+    STOPS_EARLY: ClassVar[bool] = False
+    """The generator's loss is relative to its critic and says nothing by itself."""
+
     def __init__(self, size: int, context: int, options: dict[str, Any] | None = None):
         super().__init__(size, context, options)
         latent, width, layers = (self.options[name] for name in ("latent", "width", "layers"))
