@@ -36,14 +36,14 @@ class FakePhotonModel:
     largest_mev = 6.0
 
     def __init__(self, block: int = BLOCK, **facts: object):
-        self.block = block
+        self.at_once = block
         self.facts = dict(FACTS)
         for name, value in facts.items():
             setattr(self, name, value)
 
     def blocks(self, seed: int, count: int, device: str = "cpu", conditions: tuple = ()) -> Iterator[torch.Tensor]:
-        for start in range(0, count, self.block):
-            yield self._photons(seed, start, min(start + self.block, count)).to(device)
+        for start in range(0, count, self.at_once):
+            yield self._photons(seed, start, min(start + self.at_once, count)).to(device)
 
     def block(self, seed: int, number: int, device: str = "cpu", conditions: tuple = ()) -> torch.Tensor:
         return self._photons(seed, number * BLOCK, (number + 1) * BLOCK).to(device)

@@ -156,6 +156,11 @@ def test_the_size_of_blocks_changes_nothing(tmp_path):
 def test_the_number_of_threads_changes_nothing(written, tmp_path, threads):
     path = write(tmp_path / "a.IAEAphsp", small_model(), Order(70_000, 4, threads=threads))
     assert path.read_bytes() == written.read_bytes()
+    one, several = (
+        np.concatenate([block.x for block in photon_iterator(FakePhotonModel(), 600_000, 1, threads=number)])
+        for number in (1, threads)
+    )
+    assert (one == several).all()
 
 
 def test_torch_has_its_threads_back():
@@ -215,6 +220,17 @@ def test_a_cancel_stops_between_blocks_and_leaves_nothing(tmp_path):
     with pytest.raises(Cancelled):
         write(tmp_path / "a.IAEAphsp", FakePhotonModel(), Order(10**9, 1), Progress(cancelled=cancelled))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_cancel_has_its_chance_after_each_block():
+    blocks = []
+
+    class Writer:
+        write = blocks.append
+
+    with pytest.raises(Cancelled):
+        write_photons(FakePhotonModel(10), Order(10**6, 1), Writer(), None, Progress(cancelled=lambda: len(blocks) > 2))
+    assert len(blocks) == 3
 
 
 MEMORY = """

@@ -119,6 +119,17 @@ def test_they_stand_at_random_places(beam, tmp_path):
     assert gaps.std() == pytest.approx(21 / np.sqrt(6), rel=0.1)  # triangular law of neighbouring stretches
 
 
+def test_nothing_comes_round_again(beam):
+    """Places within their stretches and choices, over three runs of random numbers."""
+    places, found = Others(pool_of(beam), 0.5, 1).between(0, 3 * 8192)
+    assert len(places) in (12_287, 12_288, 12_289)
+    inside = places[:12_000] % 8192
+    assert (inside[:4000] != inside[4096:8096]).mean() > 0.2
+    energy = found.energy
+    assert (energy[:4000] != energy[4096:8096]).mean() > 0.9
+    assert (energy[:4000] != energy[8192:12_192]).mean() > 0.9
+
+
 def test_seed_blocks_and_number_of_photons_change_nothing(beam, tmp_path):
     def content(count: int, block: int, seed: int) -> bytes:
         others = Others(pool_of(beam), 0.37, seed)
