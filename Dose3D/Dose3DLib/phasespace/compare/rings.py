@@ -150,7 +150,7 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 def _figure(name: str, unit: str, sums: list[np.ndarray], measure: _Measure, rng: np.random.Generator) -> RingFigure:
     """A quantity of both sides from sums over groups; `measure` makes it from totals, for many draws at once."""
     values = [measure(one.sum(axis=0)) for one in sums]
-    errors = [np.nanstd(measure(resampled(one, rng)), axis=0) for one in sums]
+    errors = [_spread(measure(resampled(one, rng))) for one in sums]
     off = _off(values[0], values[1], errors[0], errors[1])
     floors = [
         _worst(_off(measure(sums[0][a].sum(axis=0)), measure(sums[0][b].sum(axis=0)), *2 * [np.sqrt(2) * errors[0]]))
@@ -159,6 +159,15 @@ def _figure(name: str, unit: str, sums: list[np.ndarray], measure: _Measure, rng
     shown = [_known(one) for one in (values[0], errors[0], values[1], errors[1])]
     within = float((off[np.isfinite(off)] <= _WITHIN).mean()) if np.isfinite(off).any() else 0.0
     return RingFigure(name, unit, *shown, worst=_worst(off), within=within, floor=_floor(floors))
+
+
+def _spread(draws: np.ndarray) -> np.ndarray:
+    """Standard deviation over the draws that have a photon; NaN where none has."""
+    known = np.isfinite(draws)
+    number = np.maximum(known.sum(axis=0), 1)
+    middle = np.where(known, draws, 0.0).sum(axis=0) / number
+    spread = np.sqrt(np.where(known, np.square(draws - middle), 0.0).sum(axis=0) / number)
+    return np.where(known.any(axis=0), spread, np.nan)
 
 
 def _off(a: np.ndarray, b: np.ndarray, error_a: np.ndarray, error_b: np.ndarray) -> np.ndarray:
