@@ -117,6 +117,7 @@ def test_others_are_mixed_in(model, tmp_path):
     beam = write_phase_space(tmp_path, [*beam_records(100), *electrons], stem="real")
     result = phsp_generate.run(settings(model, tmp_path / "b.IAEAphsp", photons=4000, others=beam))
     assert abs(int(result.summary["others"]) - 600) <= 1
+    assert any("each of the 60 others of real.IAEAphsp is used 10 times" in text for text in result.warnings)
     found = phsp_info.run(phsp_info.Settings(phase_space=tmp_path / "b.IAEAphsp")).summary
     assert found["electrons"].startswith(result.summary["others"] + ";")
     assert found["photons"].startswith("4,000;")
@@ -279,3 +280,15 @@ def test_the_yield_of_a_real_file_carries_over(shared_data, tmp_path):
     histories = int(re.search(r"\$ORIG_HISTORIES:\n(\d+)", text)[1])
     weight = np.float64(30_000 * 0.025) / histories
     assert weight == pytest.approx(photons * 0.025 / space.histories, rel=1e-5)
+
+
+def test_electrons_of_a_real_file_keep_weight_and_share(shared_data, tmp_path):
+    """The sample holds 13 electrons of weight 1 beside photons of weight 0.2, in 40,000 histories."""
+    sample = shared_data / "phasespace_6mv" / "format_samples" / "beamnrc_raw.IAEAphsp"
+    folder = save_small_model(tmp_path / "m")
+    phsp_generate.run(settings(folder, tmp_path / "b.IAEAphsp", photons=200_000, others=sample))
+    text = (tmp_path / "b.IAEAheader").read_text("utf-8")
+    weight, lowest, highest, mean = map(float, re.search(r"^ +([\d. ]+) ELECTRONS", text, re.M)[1].split()[:4])
+    assert lowest == highest == 1.0
+    assert weight / 500_000 == pytest.approx(13 / 40_000, abs=1 / 500_000)  # 2.5 histories a photon
+    assert 0.32 < mean < 2.47

@@ -225,8 +225,8 @@ def _left_out_note(facts: dict[str, Any], others: Others | None) -> str:
     if others is not None:
         pool = others.pool
         note = (
-            f"Electrons, positrons and others ({others.rate:.4g} a photon) were drawn with replacement from a phase "
-            f"space that holds {pool.count}, with their weights, and mixed in at random places."
+            f"Electrons, positrons and others ({others.rate:.4g} a photon) were drawn with replacement from the "
+            f"{pool.count} of {pool.name}, with their weights, and mixed in at random places."
         )
         kept = len(pool.particles)
         return note if kept == pool.count else f"{note} They were drawn from a random choice of {kept} of them."

@@ -37,6 +37,8 @@ class OthersPool:
 
     Parameters
     ----------
+    name:
+        of the file.
     particles:
         to draw from: all of them, or a random choice of `LARGEST_POOL`; no extras, each starts a history.
     count:
@@ -47,6 +49,7 @@ class OthersPool:
         the file's original histories; None when it does not say.
     """
 
+    name: str
     particles: Particles
     count: int
     photon_weight: float
@@ -90,7 +93,7 @@ def read_others(
     if holds_no_plane(source):
         pool = Particles(**{**_fields(pool), "z": np.full(len(pool), plane_cm, np.float32)})
     _check_plane(path, pool, plane_cm)
-    return OthersPool(pool, count, photon_weight, source.histories)
+    return OthersPool(path.name, pool, count, photon_weight, source.histories)
 
 
 def holds_no_plane(source: PhaseSpace) -> bool:

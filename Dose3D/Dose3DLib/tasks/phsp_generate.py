@@ -32,6 +32,7 @@ _LEAST_BYTES = {"iaea": 21, "egs-mode0": 28, "egs-mode2": 32, "topas": 34, "topa
 
 
 _WORTH_A_LOOK = 1 << 20
+_MANY_USES = 3
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,12 @@ def _others(settings: Settings, model: PhotonModel, progress: Progress) -> tuple
         progress.warn(
             "original histories are not known on both sides: others are shared out by the photons beside them"
         )
-    return (Others(pool, rate, settings.seed) if rate > 0 else None), source.files
+    others = Others(pool, rate, settings.seed) if rate > 0 else None
+    uses = others.count(settings.photons) / len(pool.particles) if others else 0.0
+    if uses > _MANY_USES:
+        progress.warn(f"each of the {len(pool.particles):,} others of {pool.name} is used {uses:.3g} times: the "
+                      "statistical error of their dose stays that of the file")  # fmt: skip
+    return others, source.files
 
 
 def _warn_of_histories(model: PhotonModel, progress: Progress) -> None:

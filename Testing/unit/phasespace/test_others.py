@@ -146,7 +146,7 @@ def test_seed_blocks_and_number_of_photons_change_nothing(beam, tmp_path):
 def test_the_header_states_it(beam, tmp_path):
     write(tmp_path / "out.IAEAphsp", FakePhotonModel(), 1000, Others(pool_of(beam), 0.2, 1))
     text = (tmp_path / "out.IAEAheader").read_text("utf-8")
-    assert "(0.2 a photon) were drawn with replacement from a phase space that holds 80, with their weights" in text
+    assert "(0.2 a photon) were drawn with replacement from the 80 of beam.IAEAphsp, with their weights" in text
     assert "Photons only" not in text
     assert "$ELECTRONS:" in text
 
