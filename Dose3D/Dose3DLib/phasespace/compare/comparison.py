@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ...core.errors import InputError
 from ...core.progress import Progress
 from ..photons import RAW
+from .baselines import gaussian_copula, shuffled
 from .classifier import classifier_auc
 from .floor import Figure, Floor, bootstrap_errors, most_photons, real_pairs
 from .load import FEWEST
@@ -17,10 +18,12 @@ from .metrics import Reference, distances, make_reference, pair_names, propertie
 from .mmd import mmd_test
 from .sides import Side, draw, features
 
-__all__ = ["JOINT", "Ground", "Plan", "compare", "lay_ground", "rank", "ranking_figures"]
+__all__ = ["JOINT", "Ground", "Plan", "compare", "lay_ground", "naive_figures", "rank", "ranking_figures"]
 
 _WORTH_REPEATING = 0.53
 """A classifier that finds less than this is trained again: the draw then matters. Above, one draw says it all."""
+
+_NAIVE_PHOTONS = 20_000
 
 JOINT = ("AUC physics", "AUC six", "sliced W1", "MMD physics", "MMD six", "map x-u", "map energy-r",
          "correlation worst")  # fmt: skip
@@ -151,18 +154,25 @@ class _Meter:
     extras: dict[str, dict] = field(default_factory=dict)
 
     def measure(self, a: Side, b: Side, skipped: set[str] = frozenset()) -> dict[str, float]:
-        """Every figure of one pair, but for those that are `skipped`."""
+        """Every figure of one pair, but for the areas that are `skipped`."""
         figures = distances(a, b, self.reference)
         for kind, values in self._variables(a, b).items():
             self.progress.check()
             mmd = mmd_test(*map(_standardised_by(values[0]), values), (a, b), self.rng)
             figures[f"MMD {kind}"] = mmd.value
             self.extras.setdefault(f"MMD {kind}", {"p": mmd.p})
-            if self.plan.classifier and f"AUC {kind}" not in skipped:
-                self.progress.check()
-                auc = classifier_auc(*values, (a, b), self.rng)
-                figures[f"AUC {kind}"] = auc.value
-                self.extras.setdefault(f"AUC {kind}", {"interval": (auc.low, auc.high)})
+        return figures | (self.areas(a, b, skipped) if self.plan.classifier else {})
+
+    def areas(self, a: Side, b: Side, skipped: set[str] = frozenset()) -> dict[str, float]:
+        """Areas under the ROC curves of one pair."""
+        figures = {}
+        for kind, values in self._variables(a, b).items():
+            if f"AUC {kind}" in skipped:
+                continue
+            self.progress.check()
+            auc = classifier_auc(*values, (a, b), self.rng)
+            figures[f"AUC {kind}"] = auc.value
+            self.extras.setdefault(f"AUC {kind}", {"interval": (auc.low, auc.high)})
         return figures
 
     def _variables(self, a: Side, b: Side) -> dict[str, list[np.ndarray]]:
@@ -194,6 +204,26 @@ def _assemble(
         yield Figure(name, group, scale * float(np.median(found[name])), floor, unit=unit,
                      base=0.5 if name.startswith("AUC") else 0.0, by_construction=is_given, **sides,
                      **extras.get(name, {}))  # fmt: skip
+
+
+def naive_figures(ground: Ground, plan: Plan, progress: Progress) -> dict[str, dict[str, float]]:
+    """Figures of the naive generators made from the real side, one draw each.
+
+    Their classifiers see at most `_NAIVE_PHOTONS` photons, which is enough where nearly every photon betrays itself.
+    """
+    rng = np.random.default_rng([plan.seed, 3])
+    number, found = ground.photons, {}
+    few = min(number, _NAIVE_PHOTONS)
+    for make in (lambda: gaussian_copula(ground.real, number, rng), lambda: shuffled(ground.real, rng)):
+        naive = make()
+        progress.report(0.5 * len(found), naive.name)
+        meter = _Meter(ground.reference, replace(plan, classifier=False), rng, progress)
+        pair = draw(ground.real, number, rng), draw(naive, number, rng)
+        found[naive.name] = meter.measure(*pair)
+        if plan.classifier:
+            judge = replace(meter, plan=plan)
+            found[naive.name] |= judge.areas(draw(pair[0], few, rng), draw(pair[1], few, rng))
+    return found
 
 
 def ranking_figures(figures: Sequence[Figure]) -> dict[str, float]:
