@@ -7,13 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .comparison_figures import floors_figure
 from .html import Facts, Page, Picture, Section, Table, write_page
 from .parts import footer, provenance_section, time_section
 
 if TYPE_CHECKING:
     from ..phasespace.compare.floor import Figure, Floor
 
-__all__ = ["LABELS", "ComparisonReport", "ModelPart", "comparison_page", "label_of", "write_comparison_report"]
+__all__ = [
+    "LABELS",
+    "ComparisonReport",
+    "ModelPart",
+    "comparison_page",
+    "figures_picture",
+    "label_of",
+    "write_comparison_report",
+]
 
 LABELS: dict[str, str] = {
     "AUC six": "AUC, six variables",
@@ -142,6 +151,20 @@ def label_of(name: str) -> str:
         return name
     words = " - ".join(_VARIABLES[one] for one in variables)
     return f"{words}" if kind in ("W1", "KS") else f"{kind.capitalize()} {words}"
+
+
+def figures_picture(figures: Sequence[Figure], title: str) -> tuple[str, bytes, str]:
+    """Every figure with a floor as a dot over the floor's band; correlations one by one are left to the table."""
+    rows = []
+    for figure in figures:
+        if figure.floor is None or figure.floor.median - figure.base <= 0 or figure.group == "correlations":
+            continue
+        given = " (by construction)" if figure.by_construction else ""
+        kind = f"{figure.name.split(' ')[0]} " if figure.group == "marginals" and "worst" not in figure.name else ""
+        offsets = (figure.value, figure.floor.median, figure.floor.high)
+        rows.append((f"{kind}{label_of(figure.name)}{given}", *(value - figure.base for value in offsets)))
+    caption = "Each figure over the median of real against real; blue dots are at the floor."
+    return "figures", floors_figure(rows, title), caption
 
 
 def _verdict_section(content: ComparisonReport) -> Section:

@@ -31,6 +31,7 @@ _QUICK_PHOTONS = 20_000
 _DECODED_AT_ONCE = 20_000
 _SHOWN = 300_000
 _FEWEST_DRAWS = 2
+_NAMES = ("original", "generated")
 _HIGHEST_MARGIN = 1.05
 _OTHER_DRAWS = 1 << 20
 """Added to the seed for the generated side's transport, so that both sides have their own."""
@@ -80,6 +81,11 @@ class _Compared:
     decoded: list[tuple] = field(default_factory=list)
     decoded_pictures: list[tuple[str, bytes, str]] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
+
+    def add(self, parts: tuple[list, list]) -> None:
+        """Pictures and tables of one subject, after those that are there."""
+        self.pictures += parts[0]
+        self.tables += parts[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,24 +258,25 @@ def _rng(seed: int, stream: int) -> np.random.Generator:
 def _add_rings_and_edges(job: _Job, side: Side, found: _Compared) -> None:
     from ..phasespace.compare.edges import compare_edges
     from ..phasespace.compare.rings import compare_rings
-    from ..report.comparison_parts import edges_picture, edges_table, rings_picture, rings_rows
+    from ..report.phase_space_physics import edges_parts, rings_parts
 
     rings = compare_rings(job.ground.real, side, _rng(job.settings.seed, 4))
     edges = compare_edges(job.ground.real, side, _rng(job.settings.seed, 5))
     found.record |= {"rings": asdict(rings), "edges": asdict(edges)}
-    found.verdicts += [*rings_rows(rings), ("Field edges", edges.verdict)]
-    found.pictures += [rings_picture(rings), edges_picture(edges)]
-    found.tables.append(("field edges", edges_table(edges)))
+    found.verdicts += [(f"Rings: {one.name}", one.verdict) for one in rings.figures]
+    found.verdicts.append(("Field edges", edges.verdict))
+    found.add(rings_parts(rings, _NAMES))
+    found.add(edges_parts(edges, _NAMES))
 
 
 def _add_memorisation(job: _Job, side: Side, found: _Compared) -> None:
     from ..phasespace.compare.memorisation import compare_with_train
-    from ..report.comparison_parts import memorisation_picture
+    from ..report.phase_space_physics import memorisation_parts
 
     result = compare_with_train(side, job.train, job.ground.real, _rng(job.settings.seed, 6))
     found.record["memorisation"] = asdict(result)
     found.verdicts.append(("Memorisation", result.verdict))
-    found.pictures.append(memorisation_picture(result))
+    found.add(memorisation_parts(result))
 
 
 def _water(settings: Settings, ground: Ground, device: str, progress: Progress) -> _Water | None:
@@ -297,7 +304,7 @@ def _add_dose(job: _Job, side: Side, found: _Compared, progress: Progress) -> No
     from ..phasespace.compare.sides import take
     from ..phasespace.compare.water import batches, dose_draws
     from ..phasespace.compare.water_compare import compare_doses
-    from ..report.comparison_parts import dose_picture
+    from ..report.phase_space_physics import dose_parts
 
     settings, water = job.settings, job.water
     energy = side.photons[:, 5]
@@ -311,14 +318,14 @@ def _add_dose(job: _Job, side: Side, found: _Compared, progress: Progress) -> No
     found.figures += result.figures
     found.record["dose"] = {**asdict(result), "figures": [one.to_dict() for one in result.figures]}
     found.verdicts.append(("Dose in water", result.verdict))
-    found.pictures.append(dose_picture(result))
+    found.add(dose_parts(result, _NAMES))
 
 
 def _add_pictures(job: _Job, side: Side, found: _Compared) -> None:
     """Figures, marginals, maps, correlations and focus before what is there already."""
-    from ..report.comparison_parts import figures_picture
+    from ..report.phase_space_compare import figures_picture
 
-    shown = _views(job, side, ("original", "generated"))
+    shown = _views(job, side, _NAMES)
     found.pictures[:0] = [figures_picture(found.figures, side.name), *shown]
 
 
