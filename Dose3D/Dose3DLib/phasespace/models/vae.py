@@ -19,6 +19,8 @@ from .losses import gaussian_nll, imq_kernel, kl_to_standard_normal, mmd, multi_
 __all__ = ["MKMMD_VAE", "MMD_WAE", "BetaVAE", "InfoVAE"]
 
 _ENCODED_AT_ONCE = 65536
+_LOG_VARIANCE = (-9.2, 6.0)
+"""Limits of a learned variance: a deviation of 0.01, of a coordinate that is roughly standard normal, to 20."""
 _BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Of the multi-kernel MMD, in units of the median distance's."""
 _IMQ_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -201,9 +203,9 @@ def mlp(inputs: int, outputs: int, width: int, layers: int, activation: type[nn.
 
 
 def _halves(out: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean, and log variance kept where its exponential is harmless."""
+    """Mean, and log variance within limits: a code that holds all would else make the likelihood endless."""
     mean, log_variance = out.chunk(2, dim=1)
-    return mean, log_variance.clamp(-14.0, 6.0)
+    return mean, log_variance.clamp(*_LOG_VARIANCE)
 
 
 def _normal_like(values: Tensor, noise: torch.Generator) -> Tensor:
