@@ -6,7 +6,10 @@ from pathlib import Path
 
 import slicer
 from Dose3DGui.module_widget import Dose3DModuleWidget
+from Dose3DGui.phase_space_convert_section import ConvertSection
+from Dose3DGui.phase_space_generate_section import GenerateSection
 from Dose3DGui.phase_space_section import PhaseSpaceSection
+from Dose3DGui.phase_space_train_section import TrainSection
 from Dose3DGui.photons_section import PhotonsSection
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -37,7 +40,7 @@ class Dose3DPhaseSpace(ScriptedLoadableModule):
 class Dose3DPhaseSpaceWidget(Dose3DModuleWidget):
     """The page; each function is a section of Dose3DGui."""
 
-    sectionClasses = (PhaseSpaceSection, PhotonsSection)
+    sectionClasses = (PhaseSpaceSection, ConvertSection, TrainSection, GenerateSection, PhotonsSection)
 
     def makeLogic(self):
         return Dose3DPhaseSpaceLogic()

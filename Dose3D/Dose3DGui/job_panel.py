@@ -238,8 +238,8 @@ class JobPanel:
             self._load(result)
             self.say(" ".join([_("Done."), *result.warnings]))
         except Cancelled:
-            kept = self._asked.cancelledText if self._asked else ""
-            self.say(kept or _("Cancelled; nothing was changed."))
+            hasMore = self._asked is not None and self._asked.onCancelled is not None
+            self.say(self._asked.onCancelled() if hasMore else _("Cancelled; nothing was changed."))
         except Exception as error:  # whatever the worker or the scene says belongs in the status line as well
             self._sayError(error)
 

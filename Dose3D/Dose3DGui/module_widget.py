@@ -218,6 +218,10 @@ class Dose3DModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             if not self.panel.busy:
                 self.panel.say("")  # what the last job said was about another function
 
+    def showFunction(self, section: Section) -> None:
+        """Choose a function as if the user had."""
+        self.ui.functionSelector.currentIndex = self._functions().index(section)
+
     def _showFunction(self) -> None:
         current = self.currentSection
         for index, section in enumerate(self._functions()):

@@ -58,6 +58,11 @@ class PhaseSpaceSection(Section):
     readyText = _("Read the phase space and show its photons")
     task = TASK
 
+    def choose(self, path: str) -> None:
+        """Show this function with another file."""
+        self.currentParameters().phaseSpacePath = path
+        self.page.showFunction(self)
+
     # The job
 
     def problem(self) -> str:

@@ -11,7 +11,7 @@ from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterN
 
 from .photons_display import areOurs, figuresOf, lookAt, plotPhotons, removePhotons, showLook, showPhotons
 from .section import Section
-from .tables import fillTable, prepareTable
+from .tables import FactsTable
 
 __all__ = ["PhotonsParameters", "PhotonsSection"]
 
@@ -42,8 +42,7 @@ class PhotonsSection(Section):
     alwaysThere = True
 
     def setup(self) -> None:
-        prepareTable(self.ui.summaryTable, [_("What"), _("Value")])
-        self._filled = None
+        self.facts = FactsTable(self.ui.summaryTable)
         self.wire("plotButton", "clicked()", self.onPlotButton)
         self.wire("removePhotonsButton", "clicked()", self.onRemovePhotonsButton)
 
@@ -59,6 +58,10 @@ class PhotonsSection(Section):
         self.refresh()
         lookAt(node)
         return node
+
+    def rowsOf(self, node) -> dict:
+        """What the table says of photons; {} where they are not in the scene."""
+        return figuresOf(node).get("rows", {})
 
     # Handlers
 
@@ -82,7 +85,7 @@ class PhotonsSection(Section):
         parameters = self.currentParameters()
         node = parameters.shownPoints
         figures = figuresOf(node)
-        self._fillTable(figures)
+        self.facts.show(figures.get("rows", {}))
         self.ui.frameLabel.text = _frameText(figures)
         self.ui.frameLabel.setVisible(bool(figures))
         reason = "" if figures else _("No photons were shown yet.")
@@ -92,12 +95,6 @@ class PhotonsSection(Section):
         if figures:
             look = parameters.pointsVisible, parameters.pointSize, parameters.linesVisible, parameters.lineLength
             showLook(node, *look)
-
-    def _fillTable(self, figures: dict) -> None:
-        rows = [(str(name), _valueText(value)) for name, value in figures.get("rows", {}).items()]
-        if rows != self._filled:
-            self._filled = rows
-            fillTable(self.ui.summaryTable, rows)
 
 
 def _tooltips() -> dict[str, str]:
@@ -119,7 +116,3 @@ def _frameText(figures: dict) -> str:
     system = figures.get("system") or _("the file does not say")
     text = _("Positions are those of the file, cm times ten as mm: x, y, z stand for R, A, S. Its axes: {system}")
     return "\n".join(filter(None, [text.format(system=system), figures.get("extent", "")]))
-
-
-def _valueText(value) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

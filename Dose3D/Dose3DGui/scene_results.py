@@ -106,13 +106,13 @@ def showInSlices(volume) -> None:
         slicer.util.setSliceViewerLayers(background=volume, fit=True)
 
 
-def provenanceOf(folder: Path) -> dict[str, str]:
+def provenanceOf(folder: Path, name: str = "provenance.json") -> dict[str, str]:
     """A result's provenance.json in the few words that a node carries; names as attributes have them."""
-    record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    record = json.loads((folder / name).read_text(encoding="utf-8"))
     facts = {"Task": record["task"], "Version": record["software"]["Dose3D"], "Created": record["made_utc"]}
     if "model" in record:
-        facts["Model"] = f"{record['model']['name']} {record['model']['version']}"
-        facts["ModelSHA256"] = record["model"]["weights_sha256"]
+        facts["Model"] = f"{record['model']['name']} {record['model'].get('version', '')}".strip()
+        facts["ModelSHA256"] = record["model"]["weights_sha256"] or ""
     if "device" in record:
         facts["Device"] = record["device"]
     return facts

@@ -35,15 +35,15 @@ class Job:
     onEvent:
         hears what the task says while it runs, but for its progress, which the panel shows: `curve` (numbers of a step)
         and `picture` (a file), see core/progress.py. Quick, in the GUI thread.
-    cancelledText:
-        what the status line says of a cancelled job that leaves something behind.
+    onCancelled:
+        what the status line says of a cancelled job, where that may have left something behind.
     """
 
     task: Task
     settings: TaskSettings
     onResult: Callable[[Result], None]
     onEvent: Callable[[dict[str, Any]], None] | None = None
-    cancelledText: str = ""
+    onCancelled: Callable[[], str] | None = None
 
 
 def taskNamed(*command: str) -> Task:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import qt
+from slicer.i18n import tr as _
 
-__all__ = ["fillTable", "prepareTable"]
+__all__ = ["FactsTable", "fillTable", "prepareTable"]
 
 ROW_HEIGHT = 22
 MOST_ROWS = 12
@@ -40,3 +42,21 @@ def fillTable(table, rows: Sequence[Sequence[str]], colors: Sequence[tuple[int, 
     table.setMinimumHeight(height)
     table.setMaximumHeight(height)
     table.setVisible(bool(rows))
+
+
+class FactsTable:
+    """A table of names and values, filled anew only when these have changed."""
+
+    def __init__(self, table):
+        prepareTable(table, [_("What"), _("Value")])
+        self._table = table
+        self._filled: list[tuple[str, str]] | None = None
+
+    def show(self, facts: Mapping[str, Any]) -> None:
+        """Show these; an empty mapping hides the table."""
+        rows = [
+            (str(name), f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in facts.items()
+        ]
+        if rows != self._filled:
+            self._filled = rows
+            fillTable(self._table, rows)

@@ -35,7 +35,7 @@ class PanelCase(GuiCase):
         change.start()
         self.addCleanup(change.stop)
 
-    def makeToy(self, onEvent=None, cancelledText="", **options):
+    def makeToy(self, onEvent=None, onCancelled=None, **options):
         """Let the function run the toy; the path of the toy is also the worker's."""
         if str(TOYS) not in sys.path:
             sys.path.insert(0, str(TOYS))
@@ -49,7 +49,7 @@ class PanelCase(GuiCase):
 
             settings = toy_task.Settings(ct=Path(self.rooms.name), output=files.output("result"), **options)
             take = lambda result: self.results.append((Path(result.output) / "note.txt").is_file())  # noqa: E731
-            return Job(TOY, settings, take, onEvent, cancelledText)
+            return Job(TOY, settings, take, onEvent, onCancelled)
 
         for name, value in (("makeJob", makeJob), ("problem", lambda: "")):
             setattr(self.section, name, value)
@@ -292,7 +292,7 @@ class TestJobPanelLive(PanelCase):
         self.assertEqual(len(heard), number)
 
     def test_what_a_cancelled_job_leaves_is_said(self):
-        self.makeToy(cancelledText="Cancelled; the checkpoint is kept.", steps=400, seconds=0.05)
+        self.makeToy(onCancelled=lambda: "Cancelled; the checkpoint is kept.", steps=400, seconds=0.05)
         self.start()
         self.waitForProgress()
         self.click(self.ui.cancelButton)
