@@ -89,7 +89,7 @@ def _layout(header: Any) -> tuple[tuple[str, str, str], ...]:
 
 
 def _count(path: Path, header: Any, size: int) -> tuple[int, list[str]]:
-    """Particles that are there; a file that was not closed says none, a cut one too many."""
+    """Particles that there are, and notes; of a file that was not closed the package counts them itself."""
     count = int(header.nparticles)
     with path.open("rb") as file:
         if file.read(2) == _COMPRESSED:
@@ -98,9 +98,8 @@ def _count(path: Path, header: Any, size: int) -> tuple[int, list[str]]:
     if held == count:
         return count, []
     if held < count:
-        return held, [f"the header says {count} particles, the file holds {held}: it is cut off"]
-    if count == 0:
-        raise InputError(path, "was not closed by the program that wrote it", "mend it by `mcpltool --repair`")
+        cause = f"is cut off: the header says {count} particles, the file holds {held}"
+        raise InputError(path, cause, "copy it again, or mend it by `mcpltool --repair`")
     return count, [f"the file holds more than the {count} particles of its header, which are read"]
 
 

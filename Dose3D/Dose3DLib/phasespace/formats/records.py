@@ -55,11 +55,16 @@ class MappedRecords:
 
     def read(self, start: int, stop: int) -> Particles:
         """Decode the records from `start` up to `stop`, not included."""
-        return self._decode(np.array(self.map[start:stop]))
+        return self.decode(np.array(self.map[start:stop]))
 
     def take(self, indices: np.ndarray) -> Particles:
         """Decode some records; sorted indices read a disk fastest."""
-        return self._decode(np.array(self.map[indices]))
+        return self.decode(np.array(self.map[indices]))
+
+    def decode(self, records: np.ndarray) -> Particles:
+        """Particles of an array of records."""
+        with np.errstate(invalid="ignore", over="ignore"):  # nonsense stays nonsense, and is told by `check_first`
+            return self._decode(records)
 
 
 class Blocks(ABC):
@@ -202,7 +207,8 @@ def check_first(path: Path, records, remedy: str) -> tuple[str, ...]:
     odd = ~np.isin(first.species, list(SPECIES))
     for values in (first.energy, first.x, first.y, first.z, first.u, first.v, first.w, first.weight):
         odd |= ~np.isfinite(values)
-    odd |= (first.energy < 0) | (np.hypot(first.u, first.v) > 1.001)
+    with np.errstate(invalid="ignore", over="ignore"):
+        odd |= (first.energy < 0) | (np.hypot(first.u, first.v) > 1.001)
     if odd.mean() > _MOST_ODD:
         raise InputError(path, f"{odd.sum()} of its first {len(first)} records hold no known particle", remedy)
     return (f"{odd.sum()} of the first {len(first)} records hold no known particle",) if odd.any() else ()

@@ -105,7 +105,7 @@ class _Sieved(Blocks):
 
     def load(self, block: int) -> Particles:
         piece = np.array(self._records.map[block * BLOCK : (block + 1) * BLOCK])
-        return self._records._decode(piece[piece[self._pdg] != 0])
+        return self._records.decode(piece[piece[self._pdg] != 0])
 
 
 def _empty(weights: np.ndarray) -> int:
@@ -154,7 +154,7 @@ def _decoder(header: TopasHeader):
             backwards, starts = (np.asarray(columns[names[role]]) != 0 for role in ("backwards", "starts"))
             species = species_of_pdg(np.asarray(columns[names["pdg"]]))
             more = {name: np.asarray(columns[name]).astype(kind) for name, kind in extras.items()}
-        u, v, w = with_third_cosine(single["u"], single["v"], backwards)
+            u, v, w = with_third_cosine(single["u"], single["v"], backwards)
         return Particles(species, single["energy"], single["x"], single["y"], single["z"], u, v, w,
                          single["weight"], starts, more)  # fmt: skip
 
