@@ -164,9 +164,9 @@ def _prepared(settings: Settings, models: list[PhotonModel], progress: Progress)
         check_planes(real, _empty_side(model), progress)
     photons = min(settings.photons, _QUICK_PHOTONS) if settings.quick else settings.photons
     plan = Plan(photons, settings.draws, 1 if settings.quick else Plan.model_draws, settings.classifier, settings.seed)
-    fewest = min([len(generated)] * (generated is not None) + [settings.make] * bool(models))
+    sizes = ([] if generated is None else [len(generated)]) + [settings.make] * bool(models)
     with progress.stage("real against real", 0.5):
-        ground = lay_ground(real, floor, fewest, plan, progress)
+        ground = lay_ground(real, floor, min(sizes), plan, progress)
     water = _water(settings, ground, device, progress)
     return _Job(settings, plan, ground, train, device, water), generated
 
