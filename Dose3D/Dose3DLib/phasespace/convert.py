@@ -32,8 +32,6 @@ class Plan:
         what is kept, judged in the frame of the input.
     first, count:
         particles that are passed over, and how many are taken at most (None: all); of all inputs in their order.
-    input_plane_cm:
-        z of all particles of inputs that don't hold it; None keeps what the reader gives.
     plane_cm:
         z to which particles are carried, None for theirs.
     rotation:
@@ -45,7 +43,6 @@ class Plan:
     selection: Selection = field(default_factory=Selection)
     first: int = 0
     count: int | None = None
-    input_plane_cm: float | None = None
     plane_cm: float | None = None
     rotation: Rotation | None = None
     passes: int = 1
@@ -108,7 +105,7 @@ class Conversion:
         return parts
 
     def _changed(self, chunk: Particles, keeper: HistoryKeeper) -> Particles:
-        chunk = self._as_given(chunk)
+        chunk = replace(chunk, extras={name: chunk.extras[name] for name, _ in self._extras})
         self.highest_mev = max(self.highest_mev, float(np.nan_to_num(chunk.energy, posinf=0).max(initial=0)))
         possible = is_possible(chunk)
         chosen = possible & self.plan.selection.mask(chunk)
@@ -123,12 +120,6 @@ class Conversion:
             if number:
                 self.written[SPECIES[code]] += int(number)
         return self._moved(chunk)
-
-    def _as_given(self, chunk: Particles) -> Particles:
-        """With the extra values that all sources have, in the plane that was given."""
-        chunk = replace(chunk, extras={name: chunk.extras[name] for name, _ in self._extras})
-        plane = self.plan.input_plane_cm
-        return chunk if plane is None else replace(chunk, z=np.full(len(chunk), plane, np.float32))
 
     def _moved(self, chunk: Particles) -> Particles:
         if self.plan.plane_cm is not None:
@@ -165,8 +156,6 @@ def _constants(sources: Sequence[PhaseSpace], plan: Plan) -> dict[str, float]:
     """What all particles share still, after all that is done to them."""
     first, *others = [dict(source.constants) for source in sources]
     shared = {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}
-    if plan.input_plane_cm is not None:
-        shared["z"] = plan.input_plane_cm
     if plan.plane_cm is not None:
         shared = {name: value for name, value in shared.items() if name not in "xy"} | {"z": plan.plane_cm}
     return {name: value for name, value in shared.items() if not plan.rotation or name == "weight"}

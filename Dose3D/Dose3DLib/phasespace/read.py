@@ -12,7 +12,7 @@ from .formats.detect import kind_of
 from .formats.iaea import pair_of
 from .phase_space import CHUNK, PhaseSpace
 
-__all__ = ["CHUNK", "READERS", "PhaseSpace", "open_phase_space", "pair_of"]
+__all__ = ["CHUNK", "READERS", "PhaseSpace", "kind_of", "open_phase_space", "pair_of"]
 
 READERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "iaea": ("iaea:open_iaea", ()),

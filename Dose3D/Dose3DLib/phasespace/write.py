@@ -154,16 +154,29 @@ def open_writer(
     with ExitStack() as stack:
         # The one that is entered first appears last: the header.
         drafts = [stack.enter_context(atomic_output(target, overwrite, inputs)) for target in reversed(targets)][::-1]
-        writer = _writer_class(kind)(drafts[0], facts)
-        try:
-            yield writer
-        except BaseException:
-            with suppress(Exception):  # only to let go of the file, which is removed
-                writer.close()
-            raise
-        for written, draft in zip(writer.close(), drafts, strict=True):
+        with _told_of(Path(path), drafts[0]):
+            writer = _writer_class(kind)(drafts[0], facts)
+            try:
+                yield writer
+            except BaseException:
+                with suppress(Exception):  # only to let go of the file, which is removed
+                    writer.close()
+                raise
+            files = writer.close()
+        for written, draft in zip(files, drafts, strict=True):
             if written != draft:
                 os.replace(written, draft)
+
+
+@contextmanager
+def _told_of(path: Path, draft: Path) -> Iterator[None]:
+    """Faults that a writer finds in what it writes are those of the file that was asked for, not of its draft."""
+    try:
+        yield
+    except InputError as error:
+        if error.what != str(draft):
+            raise
+        raise InputError(path, error.cause, error.remedy) from error
 
 
 def _ending(path: Path, endings: Iterable[str]) -> str | None:

@@ -56,7 +56,10 @@ class Settings(TaskSettings):
     )
     first: int = option(0, help="particles of the input to pass over", minimum=0)
     particles: int | None = option(None, help="particles of the input to take at most (default: all)", minimum=1)
-    input_plane: float | None = option(None, help="z of an input whose format does not hold it (EGSnrc)", unit="cm")
+    input_plane: float | None = option(None, help="z of an input that does not hold it (EGSnrc, arrays)", unit="cm")
+    input_unit: Literal["mm", "cm", "m"] | None = option(
+        None, help="unit of lengths of an input that does not tell it (arrays, ROOT; default: mm)"
+    )
     plane: float | None = option(None, help="carry all along straight lines to this z", unit="cm")
     gantry: float | None = option(None, help="gantry angle: turn into the fixed system of IEC 61217", unit="degrees")
     collimator: float | None = option(None, help="collimator angle of IEC 61217", unit="degrees")
@@ -106,10 +109,8 @@ def _plan(settings: Settings) -> Plan:
     if settings.gantry is not None or settings.collimator is not None:
         angles = settings.gantry or 0.0, settings.collimator or 0.0
         rotation = Rotation(*angles, settings.source_axis, settings.source_z)
-    return Plan(
-        _selection(settings), settings.first, settings.particles, settings.input_plane, settings.plane, rotation,
-        settings.recycle,
-    )  # fmt: skip
+    first, count = settings.first, settings.particles
+    return Plan(_selection(settings), first, count, settings.plane, rotation, settings.recycle)
 
 
 def _selection(settings: Settings) -> Selection:
@@ -137,15 +138,30 @@ def _refuse_inputs_as_output(settings: Settings, targets: tuple[Path, ...]) -> N
 def _opened(settings: Settings, progress: Progress) -> list[PhaseSpace]:
     from ..phasespace.read import open_phase_space
 
-    sources = [open_phase_space(path) for path in settings.inputs()]
+    sources = []
+    for path in settings.inputs():
+        _check_is_needed(settings, path)
+        sources.append(open_phase_space(path, settings.input_plane, settings.input_unit))
     for source in sources:
         for note in source.notes:
             progress.warn(note if len(sources) == 1 else f"{source.files[0].name}: {note}")
     return sources
 
 
+def _check_is_needed(settings: Settings, path: Path) -> None:
+    """What a file says itself is not overruled: who gives it may mean to move the particles."""
+    from ..phasespace.read import READERS, kind_of
+
+    options = READERS[kind_of(path)][1]
+    if settings.input_plane is not None and "plane" not in options:
+        remedy = "leave it out; --plane carries particles to another z"
+        raise InputError("--input-plane", f"{path.name} holds z itself", remedy)
+    if settings.input_unit is not None and "unit" not in options:
+        raise InputError("--input-unit", f"the format of {path.name} tells its unit", "leave it out")
+
+
 def _write(settings: Settings, conversion: Conversion, facts: FileFacts, progress: Progress) -> None:
-    from ..phasespace.write import open_writer
+    from ..phasespace.write import format_of, open_writer
 
     inputs = [path for source in conversion.sources for path in source.files]
     provenance = _provenance_path(settings)
@@ -157,8 +173,10 @@ def _write(settings: Settings, conversion: Conversion, facts: FileFacts, progres
         with progress.stage("convert", 1.0):
             for chunk in conversion.chunks(lambda read: progress.report(read / total, f"{read:,} of {total:,}")):
                 writer.write(chunk)
+        for note in getattr(writer, "notes", ()):  # what this format cannot hold
+            progress.warn(note)
         _check_something_is_left(settings, conversion)
-        _warn(conversion, facts, progress)
+        _warn(conversion, facts, format_of(settings.output, settings.format), progress)
         text = json.dumps(_provenance(settings, conversion, facts, progress), indent=2, ensure_ascii=False)
         record.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
@@ -170,7 +188,7 @@ def _check_something_is_left(settings: Settings, conversion: Conversion) -> None
         raise InputError(settings.input, cause, "widen the filters or the cut")
 
 
-def _warn(conversion: Conversion, facts: FileFacts, progress: Progress) -> None:
+def _warn(conversion: Conversion, facts: FileFacts, form: str, progress: Progress) -> None:
     """What the user should know; the numbers are known when all has passed."""
     if number := conversion.left_out["impossible"]:
         progress.warn(f"{number:,} records hold no particle (no numbers, energy or direction, or an unknown species) "
@@ -181,6 +199,10 @@ def _warn(conversion: Conversion, facts: FileFacts, progress: Progress) -> None:
     if stated and conversion.highest_mev > max(stated) * (1 + _STATED_TOLERANCE):
         progress.warn(f"the highest energy, {conversion.highest_mev:.5g} MeV, is above the {max(stated):.5g} MeV that "
                       "the header states; --max-energy leaves such particles out")  # fmt: skip
+    if form.startswith("egs"):
+        z = facts.constants.get("z")
+        where = "their planes are" if z is None else f"the plane, z = {z:g} cm, is"
+        progress.warn(f"files of EGSnrc do not hold z: {where} written in the provenance only")
     if facts.histories is None:
         progress.warn("original histories are not known: doses cannot be normalised to them")
     if conversion.plan.passes > 1:
@@ -189,7 +211,8 @@ def _warn(conversion: Conversion, facts: FileFacts, progress: Progress) -> None:
 
 
 def _provenance_path(settings: Settings) -> Path:
-    return settings.output.with_name(f"{settings.output.stem}.provenance.json")
+    """By the whole name: the same particles may lie there in several formats."""
+    return settings.output.with_name(f"{settings.output.name}.provenance.json")
 
 
 def _provenance(settings: Settings, conversion: Conversion, facts: FileFacts, progress: Progress) -> dict[str, Any]:
@@ -199,6 +222,7 @@ def _provenance(settings: Settings, conversion: Conversion, facts: FileFacts, pr
     return make_provenance(
         "phsp convert", settings.to_dict(), progress, inputs=inputs, particles=dict(conversion.written),
         left_out=dict(conversion.left_out), histories=facts.histories, notes=list(facts.notes),
+        constants=dict(facts.constants),
     )  # fmt: skip
 
 
