@@ -29,10 +29,11 @@ FGY_PER_MEV_G = 1.602176634e5
 
 _CENTRAL_HALF_WIDTH_CM = 10.0
 _LARGEST_HALF_WIDTH_CM = 30.0
-_OUTSIDE_CM = 5.0
+_OUTSIDE_CM = 10.0  # of water around the field, for its scatter
 _PART_OF_FIELD = 0.8
 _BATCHES = 40
 _PROFILE_DEPTH_CM = 10.0
+_NEARLY = 0.1  # of a voxel: a field of 9.99 cm is one of 10 cm
 _SLAB_HALF_CM = 2.0
 _PROFILE_POINTS = 12.5  # about, in half a field: wider voxels have less noise
 
@@ -126,13 +127,17 @@ def plan_of(real: Side, focus: Focus, ssd_cm: float = 100.0, depth_cm: float = 3
     tank = Tank(
         gap_cm=gap,
         center_cm=(step_cm * round(field.center_cm[0] / step_cm), step_cm * round(field.center_cm[1] / step_cm)),
-        half_width_cm=float(merged * step_cm * max(1, math.ceil(outer / step_cm / merged))),
+        half_width_cm=float(merged * step_cm * max(1, math.ceil(outer / step_cm / merged - _NEARLY))),
         depth_cm=merged * step_cm * max(1, round(depth_cm / step_cm / merged)),
         step_cm=step_cm,
     )
     central = min(_CENTRAL_HALF_WIDTH_CM, _PART_OF_FIELD * min(field.half_widths_cm))
     return WaterPlan(
-        tank, ssd_cm, step_cm * max(1, int(central / step_cm)), min(_PROFILE_DEPTH_CM, tank.depth_cm / 2), merged
+        tank,
+        ssd_cm,
+        step_cm * max(1, int(central / step_cm + _NEARLY)),
+        min(_PROFILE_DEPTH_CM, tank.depth_cm / 2),
+        merged,
     )
 
 

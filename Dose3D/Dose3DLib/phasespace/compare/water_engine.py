@@ -89,7 +89,7 @@ class WaterEngine:
     progress:
         hears of the building of tables, and brings a cancel.
     device:
-        "cpu", or "cuda:0" ... as Warp names it; None: the first GPU where Warp has one.
+        "cpu", "cuda", or "cuda:1" ... as Warp names it; None: the first GPU where Warp has one.
 
     Raises
     ------
@@ -101,8 +101,8 @@ class WaterEngine:
     def __init__(self, tank: Tank, highest_mev: float, progress: Progress | None = None, device: str | None = None):
         _require()
         self.tank, self.highest_mev = tank, float(math.ceil(highest_mev))
-        build_tables(self.highest_mev, progress or Progress(), device)
-        self.device = device or _default_device()
+        self.device = "cuda:0" if device == "cuda" else device or _default_device()
+        build_tables(self.highest_mev, progress or Progress(), self.device)
         self._engine = _engine(tank, self.device)
 
     def dose(self, side: Side, uses: int, seed: int) -> np.ndarray:
@@ -158,25 +158,21 @@ def _wait(child: subprocess.Popen[Any], start: float, progress: Progress) -> Non
 def _require() -> None:
     try:
         import pyradmc  # noqa: F401
-        import warp  # noqa: F401
+        import warp
     except ImportError as error:
         missing = (error.name or "pyradmc").split(".")[0]
         raise ResourceError(
             missing, "is not installed, dose in water needs it", 'pip install "dose3d[phsp]", or leave --dose out'
         ) from error
+    # Warp tells its devices at its first use; standard output is not ours to write on.
+    warp.config.quiet = True
+    warp.config.log_level = logging.ERROR
 
 
 def _default_device() -> str:
     import warp
 
-    _quiet(warp)
     return "cuda:0" if warp.is_cuda_available() else "cpu"
-
-
-def _quiet(warp: Any) -> None:
-    """Warp prints its devices at its first use; standard output is not ours to write on."""
-    warp.config.log_level = logging.ERROR if hasattr(warp.config, "log_level") else None
-    warp.config.quiet = True
 
 
 def _engine(tank: Tank, device: str) -> Any:
@@ -214,9 +210,7 @@ def _source(photons: np.ndarray, highest_mev: float) -> Any:
 
 def _build_here(highest_mev: float, device: str) -> None:
     """Make what is missing by a transport of one photon."""
-    import warp
-
-    _quiet(warp)
+    _require()
     tank = Tank(0.0, (0.0, 0.0), 1.0, 1.0)
     photon = np.array([[0, 0, 0, 0, 1, 1.0]], np.float32)
     engine = _engine(tank, device or _default_device())
