@@ -12,6 +12,7 @@ def some_particles(count: int = 100, seed: int = 1, species: tuple[int, ...] = (
     direction = rng.normal(size=(3, count))
     direction /= np.linalg.norm(direction, axis=0)
     u, v, w = direction.astype(np.float32)
+    starts = np.concatenate([[True], rng.random(count - 1) < 0.4]) if count else np.zeros(0, bool)
     return Particles(
         species=rng.choice(species, count).astype(np.int8),
         energy=rng.uniform(0.01, 6, count).astype(np.float32),
@@ -22,10 +23,10 @@ def some_particles(count: int = 100, seed: int = 1, species: tuple[int, ...] = (
         v=v,
         w=w,
         weight=rng.uniform(0.01, 2, count).astype(np.float32),
-        is_new_history=np.concatenate([[True], rng.random(count - 1) < 0.4]) if count else np.zeros(0, bool),
+        is_new_history=starts,
         extras={
             "ZLAST": rng.uniform(0, 20, count).astype(np.float32),
-            "incremental history": rng.integers(0, 5, count).astype(np.int32),
+            "incremental history": (starts * rng.integers(1, 5, count)).astype(np.int32),
             "LATCH": rng.integers(-(2**31), 2**31, count).astype(np.int32),
         },
     )

@@ -14,6 +14,7 @@ __all__ = ["Histogram", "SpeciesSummary", "Summary", "summarise"]
 _BINS = 100
 _MAP_BINS = 100
 _DIRECTION_BINS = 90
+_HIGHEST_MEV, _FARTHEST_CM = 1e6, 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,12 +93,12 @@ class _Axis:
         return self.low + self.width * np.arange(self.bins + 1)
 
     def covers(self, values: np.ndarray) -> bool:
-        return bool(values.min() >= self.low and values.max() < self.low + self.width * self.bins)
+        return float(values.min()) >= self.low and float(values.max()) < self.low + self.width * self.bins
 
     def grow(self, values: np.ndarray, totals: np.ndarray, axis: int) -> np.ndarray:
         """Widen until all values have a bin; gives the merged totals."""
         while not self.covers(values):
-            below = values.min() < self.low
+            below = float(values.min()) < self.low
             half = self.bins // 2
             pairs = np.moveaxis(totals, axis, 0)
             merged = np.zeros_like(pairs)
@@ -112,11 +113,20 @@ class _Axis:
         return np.clip(((values.astype(np.float64) - self.low) / self.width).astype(np.int64), 0, self.bins - 1)
 
 
+def _can_be(particles: Particles) -> np.ndarray:
+    """False where numbers are not finite or so large that they can only be damage: beyond 10 km or 1 TeV."""
+    good = (particles.energy < _HIGHEST_MEV) & np.isfinite(particles.weight)
+    for values in (particles.x, particles.y, particles.z):
+        good &= np.abs(values) < _FARTHEST_CM
+    return good & np.isfinite(particles.u) & np.isfinite(particles.v)
+
+
 class _Gathering:
     """Running sums of a summary."""
 
     def __init__(self, first: Particles, shown: str):
         self._shown = shown
+        first = first.select(_can_be(first))
         energy = float(first.energy.max(initial=1e-3))
         self._energy = _Axis(0.0, 1.05 * energy, _BINS)
         reach = 1.02 * max(float(np.abs(values).max(initial=0.0)) for values in (first.x, first.y))
@@ -131,7 +141,7 @@ class _Gathering:
     def add(self, chunk: Particles) -> None:
         self._count += len(chunk)
         self._new += int(np.count_nonzero(chunk.is_new_history))
-        good = np.isfinite(chunk.energy) & np.isfinite(chunk.x) & np.isfinite(chunk.y) & np.isfinite(chunk.weight)
+        good = _can_be(chunk)
         if not good.all():
             self._odd += int(np.count_nonzero(~good))
             chunk = chunk.select(good)
@@ -181,7 +191,9 @@ class _Gathering:
         if "unknown" in species:
             notes.append(f"{species['unknown'].count} particles are of no known species")
         if self._odd:
-            notes.append(f"{self._odd} particles hold values that are not numbers; they are counted but not shown")
+            notes.append(
+                f"{self._odd} particles hold values that are not numbers or cannot be; they are counted but not shown"
+            )
         angles = np.linspace(0.0, 180.0, _DIRECTION_BINS + 1)
         return Summary(
             self._count, self._new, species, self._ranges, Histogram(self._energy.edges, self._spectrum),

@@ -172,7 +172,8 @@ def _complete_directions(into: Particles, back: np.ndarray | bool) -> None:
     if not rest.min(initial=1.0) >= 0:
         long = across > 1
         length = np.sqrt(across[long])
-        into.u[long], into.v[long], rest[long] = into.u[long] / length, into.v[long] / length, 0.0
+        with np.errstate(invalid="ignore"):  # infinite cosines become no numbers
+            into.u[long], into.v[long], rest[long] = into.u[long] / length, into.v[long] / length, 0.0
     np.sqrt(rest, out=into.w, casting="same_kind")
     if np.any(back):
         np.negative(into.w, out=into.w, where=back)
