@@ -50,6 +50,7 @@ LABELS: dict[str, str] = {
 _VARIABLES = {"x": "X", "y": "Y", "u": "dX", "v": "dY", "w": "dZ", "energy": "E", "r": "r", "worst": "worst"}
 _COLUMNS = ("AUC physics", "AUC six", "sliced W1", "MMD physics", "W1 worst", "KS worst", "511 keV window")
 _GIVEN = "right by construction"
+_SMALLEST = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,14 +172,14 @@ def _verdict_section(content: ComparisonReport) -> Section:
     """All models in the order of their rank, with the naive ones, under what real against real gives."""
     shown = [name for name in _COLUMNS if name in content.floors]
     scale = {name: 100.0 if name.startswith("511") else 1.0 for name in shown}
-    floor = ("real against real, 95th percentile", "", *(_number(scale[n] * content.floors[n].high) for n in shown), "")
+    floor = ("real against real, 95th percentile", "", *(_of(n, scale[n] * content.floors[n].high) for n in shown), "")
     rows, values, at_floor = [floor], dict(content.naive), {}
     for part in content.models:
         values[part.name] = {figure.name: figure.value / scale.get(figure.name, 1.0) for figure in part.figures}
         judged = [figure for figure in part.figures if figure.at_floor is not None and not figure.by_construction]
         at_floor[part.name] = f"{sum(figure.at_floor for figure in judged)} of {len(judged)}"
     for name in content.ranks:
-        figures = [_number(scale[one] * values[name][one]) if one in values[name] else "" for one in shown]
+        figures = [_of(one, scale[one] * values[name][one]) if one in values[name] else "" for one in shown]
         rows.append((name, f"{content.ranks[name]:.2g}", *figures, at_floor.get(name, "")))
     titles = ("Photons", "Mean rank", *map(_short, shown), "At the floor")
     note = (
@@ -196,9 +197,11 @@ def _short(name: str) -> str:
 def _model_sections(part: ModelPart, prefix: str) -> list[Section]:
     """Figures, pictures, and original against decoded."""
     blocks: list[Any] = [Facts(tuple(part.facts.items()))] if part.facts else []
-    blocks += [_joint_table(part.figures), _marginals_table(part.figures), _properties_table(part.figures)]
-    blocks += [_verdicts_table(part.verdicts)] if part.verdicts else []
+    blocks += [_joint_table(part.figures), _marginals_table(part.figures)]
+    blocks += [_properties_table(part.figures, "properties"), _verdicts_table(part.verdicts)]
     sections = [Section(f"{prefix}figures", tuple(block for block in blocks if block is not None))]
+    correlations = _properties_table(part.figures, "correlations")
+    sections += [Section(f"{prefix}correlations", (correlations,), folds=True)] if correlations else []
     sections += [Section(f"{prefix}{title}", (table,)) for title, table in part.tables]
     if part.pictures:
         sections.append(Section(f"{prefix}original against generated", _pictures(part.pictures)))
@@ -221,7 +224,7 @@ def _pictures(pictures: Sequence[tuple[str, bytes, str]]) -> tuple[Picture, ...]
 def _joint_table(figures: Sequence[Figure]) -> Table | None:
     chosen = [figure for figure in figures if figure.group == "joint"]
     rows = tuple(
-        (label_of(f.name), _number(f.value), _interval(f), *_floor(f.floor), f.verdict) for f in chosen
+        (label_of(f.name), _of(f.name, f.value), _interval(f), *_floor(f), f.verdict) for f in chosen
     )  # fmt: skip
     columns = ("Joint figure", "Value", "95 % interval or p", "Floor, median", "95th percentile", "Verdict")
     note = (
@@ -247,32 +250,35 @@ def _marginals_table(figures: Sequence[Figure]) -> Table | None:
     return Table(columns, tuple(rows), "lrrlrrl", muted, note) if rows else None
 
 
-def _properties_table(figures: Sequence[Figure]) -> Table | None:
-    chosen = [f for f in figures if f.group in ("properties", "correlations")]
+def _properties_table(figures: Sequence[Figure], group: str) -> Table | None:
+    """Real, generated and their difference with all photons; what draws of the floor's size say, too."""
     rows = tuple(
         (label_of(f.name) + (f" ({f.unit})" if f.unit else ""), _number(f.real), _number(f.generated),
-         f"{_number(f.generated - f.real)} ± {_number(f.error, 2)}", _number(f.floor.high), f.verdict)
-        for f in chosen
+         f"{_number(f.generated - f.real, 2)} ± {_number(f.error, 2)}", f.error_verdict, f.floor_verdict)
+        for f in figures if f.group == group
     )  # fmt: skip
-    columns = ("Property", "Real", "Generated", "Difference", "Floor, 95 %", "Verdict")
+    columns = (group.capitalize(), "Real", "Generated", "Difference", "All photons", "Draws")
     note = (
-        "All photons of both sides; the error of the difference by bootstrap over histories, within error is two of "
-        "it. The floor is of the absolute difference of two real draws, which the model's draws are held against."
+        "Values of all photons on both sides; the error of the difference by bootstrap over histories, within error is "
+        "two of it. Draws: the difference in draws of the floor's size against that of real draws."
     )
-    return Table(columns, rows, "lrrrrl", note=note) if rows else None
+    return Table(columns, rows, "lrrrll", note=note) if rows else None
 
 
-def _verdicts_table(verdicts: Sequence[tuple[str, str]]) -> Table:
-    return Table(("Also", "Verdict"), tuple(verdicts), "ll")
+def _verdicts_table(verdicts: Sequence[tuple[str, str]]) -> Table | None:
+    return Table(("Also", "Verdict"), tuple(verdicts), "ll") if verdicts else None
 
 
 def _decoded_table(part: ModelPart) -> Table:
-    rows = tuple((label, _number(value), *_floor(floor)) for label, value, floor in part.decoded)
+    rows = tuple(
+        (label, _number(value), _number(floor.median), _number(floor.high)) for label, value, floor in part.decoded
+    )
     return Table(("Original against decoded", "Value", "Floor, median", "95th percentile"), rows, "lrrr")
 
 
-def _floor(floor: Floor | None) -> tuple[str, str]:
-    return ("", "") if floor is None else (_number(floor.median), _number(floor.high))
+def _floor(figure: Figure) -> tuple[str, str]:
+    floor = figure.floor
+    return ("", "") if floor is None else (_of(figure.name, floor.median), _of(figure.name, floor.high))
 
 
 def _interval(figure: Figure) -> str:
@@ -281,7 +287,14 @@ def _interval(figure: Figure) -> str:
     return "" if figure.p is None else f"p {figure.p:.3f}"
 
 
-def _number(value: float | None, digits: int = 4) -> str:
+def _number(value: float | None, digits: int = 3) -> str:
     if value is None:
         return ""
-    return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}") if abs(value) >= 5e-5 or value == 0 else "< 0.0001"
+    if value != 0 and abs(value) < _SMALLEST:
+        return f"< {_SMALLEST:g}"
+    return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _of(name: str, value: float) -> str:
+    """Areas with four decimals: their differences are small and their size is not."""
+    return f"{value:.4f}" if name.startswith("AUC") else _number(value)

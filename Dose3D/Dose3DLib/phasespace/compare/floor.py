@@ -95,18 +95,25 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """In words."""
-        if self.floor is None:
-            return "no floor" if self.within_error is None else self._error_words()
-        if self.at_floor:
-            words = "at the floor"
-        elif self.base or self.ratio is None:
-            words = f"{self.value - self.floor.high:+.2g} above the floor"
-        else:
-            words = f"{self.ratio:.3g} x the floor"
-        return words if self.within_error is None else f"{words}; {self._error_words()}"
+        """Against the floor, and against the error where there is one, in words."""
+        return "; ".join(filter(None, (self.floor_verdict, self.error_verdict)))
 
-    def _error_words(self) -> str:
+    @property
+    def floor_verdict(self) -> str:
+        """At the floor, or how far above; empty without floor."""
+        if self.floor is None:
+            return ""
+        if self.at_floor:
+            return "at the floor"
+        if self.base or self.ratio is None:
+            return f"{self.value - self.floor.high:+.2g} above the floor"
+        return f"{self.ratio:.3g} x the floor"
+
+    @property
+    def error_verdict(self) -> str:
+        """Within error, or how many errors off; empty for distances."""
+        if self.within_error is None:
+            return ""
         if self.within_error:
             return "within error"
         return f"{abs(self.generated - self.real) / self.error:.3g} errors off" if self.error else "differs"

@@ -40,6 +40,7 @@ def test_an_area_is_measured_from_one_half():
 def test_the_verdict_of_a_property(error, words):
     figure = Figure("mean energy", "properties", 0.1, Floor((0.2, 0.3)), real=1.4, generated=1.5, error=error)
     assert figure.verdict == f"at the floor; {words}"
+    assert (figure.floor_verdict, figure.error_verdict) == ("at the floor", words)
 
 
 def test_a_figure_is_json():
