@@ -233,6 +233,14 @@ def test_the_source_of_others_is_never_replaced(model, tmp_path):
     assert beam.read_bytes() == before
 
 
+def test_the_model_is_never_replaced(tmp_path):
+    """A model's folder may be called anything."""
+    folder = save_small_model(tmp_path / "small.IAEAphsp")
+    wanted = settings(folder, folder, overwrite=True)
+    refused("is an input itself", wanted, error=OutputError, folder=tmp_path)
+    assert (folder / "configs" / "metadata.json").is_file()
+
+
 def test_more_than_egsnrc_can_count_is_refused(model, tmp_path, monkeypatch):
     monkeypatch.setattr(phsp_generate, "_LEAST_BYTES", {})  # whatever this disk holds
     wanted = settings(model, tmp_path / "b.egsphsp1", photons=2**31)

@@ -54,6 +54,10 @@ class Settings(TaskSettings):
     sources: bool = option(True, help="write the source for GATE 10, TOPAS or EGSnrc beside, if it reads the format")
     overwrite: bool = option(False, help="replace existing files")
 
+    def inputs(self) -> tuple[Path, ...]:
+        model = Path(self.model)
+        return (*super().inputs(), *([model] if model.is_dir() else []))
+
 
 @dataclass(frozen=True)
 class _Job:
@@ -65,9 +69,14 @@ class _Job:
     order: Order
     device: DeviceChoice
     others: Others | None
-    inputs: tuple[Path, ...]
+    others_files: tuple[Path, ...]
     facts: FileFacts
     texts: dict[str, str]
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """What must never be replaced."""
+        return (*self.others_files, *self.settings.inputs())
 
 
 def run(settings: Settings, progress: Progress | None = None) -> Result:
@@ -100,11 +109,11 @@ def _prepared(settings: Settings, progress: Progress) -> _Job:
     order = Order(settings.photons, settings.seed, device.name, settings.condition, threads)
     next(model.blocks(order.seed, 0, order.device, order.conditions), None)  # refuses wrong conditions
     _check_space(settings, kind)
-    others, inputs = _others(settings, model, progress)
+    others, files = _others(settings, model, progress)
     _warn_of_histories(model, progress)
     facts = header_facts(model, order, others)
     texts = _source_texts(settings, kind, model, facts) if settings.sources else {}
-    return _Job(settings, kind, model, order, device, others, inputs, facts, texts)
+    return _Job(settings, kind, model, order, device, others, files, facts, texts)
 
 
 def _check_plane(settings: Settings, model: PhotonModel) -> None:
@@ -220,7 +229,7 @@ def _written(job: _Job, drafts: dict[str, Path], progress: Progress) -> int:
 
 
 def _provenance(job: _Job, particles: int, progress: Progress) -> dict[str, Any]:
-    inputs = [{"path": str(p), "bytes": p.stat().st_size, "modified": int(p.stat().st_mtime)} for p in job.inputs]
+    inputs = [{"path": str(p), "bytes": p.stat().st_size, "modified": int(p.stat().st_mtime)} for p in job.others_files]
     model = {"name": job.model.name, "weights_sha256": job.model.facts.get("weights_sha256"),
              "trained_on": job.model.facts.get("files", [])}  # fmt: skip
     return make_provenance(

@@ -12,6 +12,13 @@ from Dose3DLib.tasks.registry import TASKS
 
 REPLACING = [task for task in TASKS if any(item.name == "overwrite" for item in options_of(task.load().Settings))]
 
+FURTHER = {
+    "phsp compare": lambda path: {"generated": path},
+    "phsp generate": lambda path: {"model": "6mv-fast", "photons": 5, "others": path},
+    "phsp train": lambda path: {"phase_spaces": (str(path),)},
+}
+"""Settings that a task needs beside its required paths."""
+
 
 @pytest.fixture
 def result(tmp_path: Path) -> Path:
@@ -41,7 +48,8 @@ def test_the_input_stays(task, place, result):
     }  # fmt: skip
     before = files_below(result)
     output = path if place == "itself" else result
-    settings = module.Settings(**{**needed, "output": output, "overwrite": True})
+    further = FURTHER.get(task.name, lambda path: {})(path)
+    settings = module.Settings(**{**needed, **further, "output": output, "overwrite": True})
     assert path in settings.inputs()
     with pytest.raises(Dose3DError) as raised:
         module.run(settings)
