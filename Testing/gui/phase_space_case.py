@@ -45,6 +45,19 @@ class PhaseSpaceCase(GuiCase):
     def table(self, table) -> dict[str, str]:
         return {table.item(row, 0).text(): table.item(row, 1).text() for row in range(table.rowCount)}
 
+    def contents(self) -> list[str]:
+        """The scene's nodes but for views, which the first plot makes one more of."""
+        nodes = (slicer.mrmlScene.GetNthNode(n) for n in range(slicer.mrmlScene.GetNumberOfNodes()))
+        return sorted(node.GetID() for node in nodes if not node.IsA("vtkMRMLAbstractViewNode"))
+
+    def keepLayout(self):
+        """The layout node, made where there is none; the test's end brings its arrangement back."""
+        layouts = slicer.vtkMRMLLayoutLogic()
+        layouts.SetMRMLScene(slicer.mrmlScene)
+        layout = layouts.GetLayoutNode()
+        self.addCleanup(layout.SetViewArrangement, layout.GetViewArrangement())
+        return layout
+
     def command(self) -> str:
         """The command that does the same as the page."""
         self.click(self.ui.copyCommandButton)

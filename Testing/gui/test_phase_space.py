@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
-import slicer
 
-from gui_case import GuiCase  # isort: skip (first: inside Slicer it makes the next ones known)
+from phase_space_case import PhaseSpaceCase  # isort: skip (first: it makes the next ones known)
+import slicer
 from builders.phase_space_builder import beam_records, write_phase_space
 
 
-class TestPhaseSpace(GuiCase):
-    moduleName = "Dose3DPhaseSpace"
-
-    def setUp(self):
-        super().setUp()
-        self.folder = Path(tempfile.mkdtemp(prefix="Dose3D-test-"))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-
+class TestPhaseSpace(PhaseSpaceCase):
     def useFile(self, count: int = 500) -> Path:
         path = write_phase_space(self.folder, beam_records(count))
         self.ui.phaseSpacePathEdit.currentPath = str(path)
@@ -32,9 +23,8 @@ class TestPhaseSpace(GuiCase):
     def places(self) -> np.ndarray:
         return np.array(slicer.util.arrayFromModelPoints(self.points()))
 
-    def table(self) -> dict[str, str]:
-        shown = self.ui.summaryTable
-        return {shown.item(row, 0).text(): shown.item(row, 1).text() for row in range(shown.rowCount)}
+    def summary(self) -> dict[str, str]:
+        return self.table(self.ui.summaryTable)
 
     def test_scripts_have_the_file_by_the_logic(self):
         found = self.logic.open(write_phase_space(self.folder, beam_records(120)))
@@ -80,7 +70,7 @@ class TestPhaseSpace(GuiCase):
     def test_the_table_says_what_the_file_holds(self):
         self.useFile()
         self.runJob()
-        table = self.table()
+        table = self.summary()
         self.assertEqual(table["particles"], "500")
         self.assertEqual(table["histories"], "1,000")
         self.assertEqual(table["z"], "27 cm")
@@ -152,13 +142,6 @@ class TestPhaseSpace(GuiCase):
         self.check(self.ui.pointsCheckBox, False)
         self.assertTrue(legends[1].GetVisibility())
 
-    def keepLayout(self):
-        layouts = slicer.vtkMRMLLayoutLogic()  # the scene's layout node, made where there is none
-        layouts.SetMRMLScene(slicer.mrmlScene)
-        layout = layouts.GetLayoutNode()
-        self.addCleanup(layout.SetViewArrangement, layout.GetViewArrangement())
-        return layout
-
     def chart(self):
         """The chart of the plot view."""
         selection = slicer.util.getNodesByClass("vtkMRMLSelectionNode")[0]
@@ -221,13 +204,13 @@ class TestPhaseSpace(GuiCase):
     def test_remove_takes_everything_back(self):
         self.useFile()
         self.keepLayout()
-        before = slicer.mrmlScene.GetNumberOfNodes()
+        before = self.contents()
         self.runJob()
         self.check(self.ui.linesCheckBox, True)
         self.click(self.ui.plotButton)
-        self.assertGreater(slicer.mrmlScene.GetNumberOfNodes(), before)
+        self.assertGreater(len(self.contents()), len(before))
         self.click(self.ui.removePhotonsButton)
-        self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), before)
+        self.assertEqual(self.contents(), before)
         self.assertFalse(self.ui.removePhotonsButton.enabled)
         self.assertEqual(self.ui.summaryTable.rowCount, 0)
 
@@ -271,7 +254,7 @@ class TestPhaseSpace(GuiCase):
         self.assertEqual(self.ui.summaryTable.rowCount, 0)
         slicer.util.loadScene(str(path))
         self.assertEqual(self.ui.phaseSpacePointsSpinBox.value, 60)
-        self.assertEqual(self.table()["particles"], "500")
+        self.assertEqual(self.summary()["particles"], "500")
         self.assertEqual(self.places().shape, (60, 3))
         self.assertEqual(self.points().GetNodeReference("dose3dLines").GetPolyData().GetNumberOfLines(), 60)
         self.click(self.ui.plotButton)
@@ -283,20 +266,20 @@ class TestPhaseSpace(GuiCase):
         self.selectNode(self.ui.shownPointsSelector, None)
         self.assertEqual(self.ui.summaryTable.rowCount, 0)
         self.selectNode(self.ui.shownPointsSelector, first)
-        self.assertEqual(self.table()["particles"], "500")
+        self.assertEqual(self.summary()["particles"], "500")
 
     def test_no_photon_at_all(self):
         path = write_phase_space(self.folder, [(2, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)] * 20, stem="electrons")
         self.ui.phaseSpacePathEdit.currentPath = str(path)
         self.assertIn("0 photons", self.runJob())
         self.assertEqual(self.points().GetPolyData().GetNumberOfPoints(), 0)
-        self.assertTrue(self.table()["electrons"].startswith("20;"))
+        self.assertTrue(self.summary()["electrons"].startswith("20;"))
 
     def test_the_real_file(self):
         path = self.shared("phasespace_6mv/jaws_10x10.IAEAphsp")
         self.ui.phaseSpacePathEdit.currentPath = str(path)
         self.assertIn("Done", self.runJob())
-        self.assertEqual(self.table()["particles"], "118,163")
+        self.assertEqual(self.summary()["particles"], "118,163")
         self.assertEqual(len(self.places()), 10000)
         self.screenshot("phase_space_jaws")
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["PLOT_COLORS", "Curve", "add_chart", "curves_of", "remove_chart", "set_curves"]
+from .table_nodes import add_table
+
+__all__ = ["PLOT_COLORS", "Curve", "add_chart", "curves_of", "remove_chart"]
 
 PLOT_COLORS = ((0.18, 0.44, 0.56), (0.84, 0.42, 0.12), (0.40, 0.60, 0.20), (0.55, 0.35, 0.65))
 """Of the first, second ... curve of a chart, RGB 0..1; told apart by colour-blind eyes and on both backgrounds."""
@@ -23,7 +25,7 @@ class Curve:
 
 
 def add_chart(scene: Any, name: str, titles: tuple[str, str], places: np.ndarray, curves: Sequence[Curve]) -> Any:
-    """Add a vtkMRMLPlotChartNode with one series a curve, all on one new vtkMRMLTableNode.
+    """Add a vtkMRMLPlotChartNode with one series a curve, all on one new table.
 
     Parameters
     ----------
@@ -34,26 +36,17 @@ def add_chart(scene: Any, name: str, titles: tuple[str, str], places: np.ndarray
     curves:
         their names differ; the legend is shown where there are several.
     """
-    table = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
+    table = add_table(scene, name, {titles[0]: places, **{curve.name: curve.values for curve in curves}})
     chart = scene.AddNewNodeByClass("vtkMRMLPlotChartNode", name)
     chart.SetTitle(name)
     chart.SetXAxisTitle(titles[0])
     chart.SetYAxisTitle(titles[1])
     chart.SetLegendVisibility(len(curves) > 1)
-    set_curves(table, titles[0], places, curves)
     for curve, color in zip(curves, PLOT_COLORS, strict=False):
         series = _add_series(scene, table, titles[0], curve.name)
         series.SetColor(*color)
         chart.AddAndObservePlotSeriesNodeID(series.GetID())
     return chart
-
-
-def set_curves(table: Any, x_title: str, places: np.ndarray, curves: Sequence[Curve]) -> None:
-    """Give a table these columns instead of those that it has."""
-    table.RemoveAllColumns()
-    table.AddColumn(_column(x_title, places))
-    for curve in curves:
-        table.AddColumn(_column(curve.name, curve.values))
 
 
 def curves_of(chart: Any) -> list[Any]:
@@ -78,11 +71,3 @@ def _add_series(scene: Any, table: Any, x_title: str, name: str) -> Any:
     series.SetMarkerStyle(series.MarkerStyleNone)
     series.SetLineWidth(2)
     return series
-
-
-def _column(title: str, values: np.ndarray) -> Any:
-    from vtk.util.numpy_support import numpy_to_vtk
-
-    column = numpy_to_vtk(np.ascontiguousarray(values, dtype=np.float64), deep=True)
-    column.SetName(title)
-    return column

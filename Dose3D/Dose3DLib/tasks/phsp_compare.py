@@ -323,8 +323,10 @@ def _add_dose(job: _Job, side: Side, found: _Compared, progress: Progress) -> No
 
 def _add_pictures(job: _Job, side: Side, found: _Compared) -> None:
     """Figures, marginals, maps, correlations and focus before what is there already."""
+    from ..phasespace.compare.marginal_curves import marginal_curves
     from ..report.phase_space_compare import figures_picture
 
+    found.record["marginals"] = marginal_curves(job.ground.real, side)
     shown = _views(job, side, _NAMES)
     found.pictures[:0] = [figures_picture(found.figures, side.name), *shown]
 
@@ -400,7 +402,7 @@ def _write(
 
     ranks = rank({one.name: ranking_figures(one.figures) for one in compared} | naive)
     compared.sort(key=lambda one: ranks[one.name])
-    files = {"report": "report.html", "figures": "compare.json", "provenance": "provenance.json"}
+    files = {"report": "report.html", "comparison": "compare.json", "provenance": "provenance.json"}
     for name, png in _named_pictures(compared):
         (draft / name).write_bytes(png)
         files[name.removesuffix(".png")] = name

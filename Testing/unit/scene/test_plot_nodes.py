@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("slicer")
 from Dose3DLib.scene.mrb import new_scene  # noqa: E402
-from Dose3DLib.scene.plot_nodes import Curve, add_chart, curves_of, remove_chart, set_curves  # noqa: E402
+from Dose3DLib.scene.plot_nodes import Curve, add_chart, curves_of, remove_chart  # noqa: E402
 
 PLACES = np.array([0.0, 1.0, 2.0])
 
@@ -40,14 +40,6 @@ def test_a_single_curve_needs_no_legend():
     scene = new_scene().GetMRMLScene()
     chart = add_chart(scene, "E", ("E", "share"), PLACES, [Curve("share", PLACES)])
     assert not chart.GetLegendVisibility()
-
-
-def test_curves_can_change_in_place():
-    scene = new_scene().GetMRMLScene()
-    chart = chart_of_two(scene)
-    table = curves_of(chart)[0].GetTableNode()
-    set_curves(table, "X (cm)", PLACES[:2], [Curve("real", PLACES[1:]), Curve("generated", PLACES[:2])])
-    assert [column(table, n) for n in range(3)] == [[0, 1], [1, 2], [0, 1]]
 
 
 def test_remove_leaves_nothing():
