@@ -57,8 +57,47 @@ def test_the_folder(beam, tmp_path):
     assert [Path(one["path"]).name for one in provenance["inputs"]] == ["beam.IAEAphsp", "beam.IAEAheader"]
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert "A test" in page
-    assert page.count("data:image/png") == 3
+    assert page.count("data:image/png") == 4
     assert "All 2,000 particles" in page
+
+
+def test_the_focus_of_a_point_source(beam, tmp_path):
+    """The test beam comes from the origin, 27 cm before its plane; nothing is scattered."""
+    result = phsp_info.run(Settings(phase_space=beam, output=tmp_path / "out"))
+    focus = json.loads((tmp_path / "out" / "summary.json").read_text("utf-8"))["focus"]
+    assert focus["best_z_cm"] == pytest.approx(0, abs=2e-3)
+    assert max(focus["sigma_x_cm"], focus["sigma_y_cm"]) < 1e-3
+    assert focus["share_within_cm"]["0.1"] == 1
+    # Away from the focus the beam widens by similar triangles: its half width at z = 27 is 4 cm.
+    z, sigma = np.array(focus["curve"]["z_cm"]), np.array(focus["curve"]["sigma_x_cm"])
+    assert np.allclose(sigma / np.abs(z), sigma[-1] / z[-1], rtol=0.02, atol=1e-2)
+    assert "focus of the photons" in result.summary
+
+
+def test_the_focus_of_the_real_file(shared_data, tmp_path):
+    """Against the card of the file: spot 0.11 x 0.13 cm FWHM on the target, blurred by scatter in it."""
+    path = shared_data / "phasespace_6mv" / "open_test.IAEAphsp"
+    phsp_info.run(Settings(phase_space=path, output=tmp_path / "out", points=0))
+    focus = json.loads((tmp_path / "out" / "summary.json").read_text("utf-8"))["focus"]
+    assert focus["best_z_cm"] == pytest.approx(0.05, abs=0.1)
+    assert focus["sigma_x_cm"] == pytest.approx(0.0567, rel=0.03)
+    assert focus["sigma_y_cm"] == pytest.approx(0.0651, rel=0.03)
+    assert focus["share_within_cm"]["0.5"] == pytest.approx(0.914, abs=0.01)
+
+
+def test_an_energy_above_what_the_header_states_is_said(beam):
+    header = beam.with_suffix(".IAEAheader")
+    line = "$STATISTICAL_INFORMATION_PARTICLES:\n 1000 0.5 0.5 2.0 0.5 4.0 PHOTONS\n"
+    header.write_bytes(header.read_bytes() + line.encode("ascii"))
+    result = phsp_info.run(Settings(phase_space=beam))
+    assert [text for text in result.warnings if "5.45 MeV, is above the 4 MeV that the header states" in text]
+
+
+def test_a_format_without_z_is_told_its_plane(shared_data):
+    path = shared_data / "phasespace_6mv" / "format_samples" / "beamnrc_mode0.egsphsp1"
+    result = phsp_info.run(Settings(phase_space=path, input_plane=27.0))
+    assert result.summary["z"] == "27 cm"
+    assert result.summary["focus of the photons"].startswith("z = 0.")
 
 
 def test_points_are_photons_of_the_file(beam, tmp_path):

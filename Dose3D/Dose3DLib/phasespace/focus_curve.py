@@ -21,7 +21,8 @@ _RANGE = 0.2
 _SPOT_BINS = 120
 _SPOT_SIGMAS = 8.0
 _WITHIN_CM = (0.1, 0.2, 0.5, 1.0, 3.0)
-_PARALLEL_CM = 990.0
+_FARTHEST_CM = 990.0
+_NARROWER = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,8 @@ class FocusCurve:
         shares of the photons per cm in bins around the centre in that plane.
     within:
         share of the photons by distance from the centre, cm.
+    is_parallel:
+        True where the paths do not come closer together within 10 m.
     """
 
     photons: int
@@ -54,11 +57,7 @@ class FocusCurve:
     spot_x: np.ndarray
     spot_y: np.ndarray
     within: dict[float, float]
-
-    @property
-    def is_parallel(self) -> bool:
-        """True where the paths don't meet within 10 m: the curve then lies around the farthest plane looked at."""
-        return bool(np.ptp(self.z) / (2 * _RANGE) > _PARALLEL_CM)
+    is_parallel: bool = False
 
 
 def find_focus(particles: Particles) -> FocusCurve | None:
@@ -98,8 +97,10 @@ def _curve(photons: np.ndarray, plane: float, sign: float) -> FocusCurve:
              for values, middle in zip((x, y), centre, strict=True)]  # fmt: skip
     distance = np.hypot(x - centre[0], y - centre[1])
     within = {limit: float(np.mean(distance <= limit)) for limit in _WITHIN_CM}
+    here = robust_sigma(photons[:, 0]) * robust_sigma(photons[:, 1])
+    is_parallel = plane - best > _FARTHEST_CM or spread[0] * spread[1] > _NARROWER * here
     order = slice(None) if sign > 0 else slice(None, None, -1)
     return FocusCurve(
         len(photons), sign * z[order], sigmas[order, 0], sigmas[order, 1], sign * best, *spread, centre, edges, *spots,
-        within,
+        within, is_parallel,
     )  # fmt: skip

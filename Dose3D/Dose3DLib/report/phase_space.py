@@ -14,15 +14,17 @@ from .html import Facts, Page, Picture, Section, Table, write_page
 from .parts import footer, provenance_section, time_section
 
 if TYPE_CHECKING:
-    from ..phasespace.read import PhaseSpace
+    from ..phasespace.focus_curve import FocusCurve
+    from ..phasespace.phase_space import PhaseSpace
     from ..phasespace.summary import Summary
 
 __all__ = ["PhaseSpaceReport", "phase_space_page", "write_phase_space_report"]
 
 _DPI = 150
 _INK = "#1b2733"
-_BLUE = "#2f6f8f"
+_BLUE, _BROWN = "#2f6f8f", "#b5651d"
 _LONGEST_TEXT = 400
+_FWHM = 2.3548
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,8 @@ class PhaseSpaceReport:
         which part of the file the summary is of, a sentence.
     seconds, warnings, provenance:
         as in the other reports.
+    focus:
+        where the photons seem to come from, None where that is not known.
     """
 
     source: PhaseSpace
@@ -45,6 +49,7 @@ class PhaseSpaceReport:
     seconds: Mapping[str, float] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    focus: FocusCurve | None = None
 
 
 def write_phase_space_report(path: Path, content: PhaseSpaceReport) -> None:
@@ -57,6 +62,7 @@ def phase_space_page(content: PhaseSpaceReport) -> Page:
     sections = [
         _particles_section(content),
         _pictures_section(content),
+        _focus_section(content.focus),
         _layout_section(content),
         _header_section(content),
         time_section(content.seconds),
@@ -111,6 +117,27 @@ def _pictures_section(content: PhaseSpaceReport) -> Section | None:
     pictures = (_spectrum_figure(summary), _theta_figure(summary), _fluence_figure(summary))
     alts = ("spectrum", "angles", "fluence")
     return Section("Beam", tuple(Picture(*parts) for parts in zip(pictures, captions, alts, strict=True)))
+
+
+def _focus_section(focus: FocusCurve | None) -> Section | None:
+    """Where straight paths back are closest together; in a clean beam that is the spot on the target."""
+    if focus is None:
+        return None
+    lead = f"{focus.photons:,} photons, followed back along straight lines."
+    if focus.is_parallel:
+        return Section("Focus", (), f"{lead} Their paths do not come closer together within 10 m.")
+    rows = (
+        ("Plane where they are closest together, z", f"{focus.best_z:.3g} cm"),
+        ("Robust sigma in x, y in that plane", f"{focus.best_x:.4f}, {focus.best_y:.4f} cm"),
+        ("The same as FWHM of a normal distribution", f"{_FWHM * focus.best_x:.4f}, {_FWHM * focus.best_y:.4f} cm"),
+        ("Centre x, y in that plane", f"{focus.centre[0]:.4f}, {focus.centre[1]:.4f} cm"),
+        *((f"Within {limit:g} cm of the centre", f"{100 * share:.1f} %") for limit, share in focus.within.items()),
+    )
+    caption = (
+        "Left: robust sigma (from the quartiles) of the positions in planes around the best one. Right: positions in "
+        "the best plane around their centre, share per cm; what is far out was scattered on the way."
+    )
+    return Section("Focus", (Facts(rows), Picture(_focus_figure(focus), caption, "focus")), lead)
 
 
 def _layout_section(content: PhaseSpaceReport) -> Section:
@@ -186,13 +213,40 @@ def _profiles(axes: Any, summary: Summary, shown: np.ndarray) -> None:
     band = slice(count // 2 - count // 20, count // 2 + count // 20)
     along_x, along_y = shown[:, band].mean(axis=1), shown[band].mean(axis=0)
     axes.stairs(along_x, summary.x_edges, color=_BLUE, linewidth=1.1, label="along x")
-    axes.stairs(along_y, summary.y_edges, color="#b5651d", linewidth=1.1, label="along y")
+    axes.stairs(along_y, summary.y_edges, color=_BROWN, linewidth=1.1, label="along y")
     axes.set_xlabel("x or y (cm)", fontsize=8, color=_INK)
     axes.set_ylabel("relative fluence", fontsize=8, color=_INK)
-    axes.set_ylim(0, None)
+    axes.set_ylim(0, 1.05 * max(along_x.max(), along_y.max(), 0.0) or 1.0)
     axes.tick_params(labelsize=7, colors=_INK)
     axes.grid(color="#dde3e8", linewidth=0.6)
     axes.legend(fontsize=7, frameon=False, loc="lower center")
+
+
+def _focus_figure(focus: FocusCurve) -> bytes:
+    figure = _figure(7.1, 2.8)
+    axes = figure.add_axes((0.09, 0.18, 0.39, 0.78))
+    axes.axvline(focus.best_z, color="#8895a0", linewidth=0.9, linestyle="--")
+    for sigma, color, name in ((focus.sigma_x, _BLUE, "x"), (focus.sigma_y, _BROWN, "y")):
+        axes.plot(focus.z, sigma, color=color, linewidth=1.2, label=name)
+    axes.set_ylim(0, 1.05 * max(focus.sigma_x.max(), focus.sigma_y.max()) or 1.0)
+    _label(axes, "z of the plane (cm)", "robust sigma (cm)")
+    axes = figure.add_axes((0.59, 0.18, 0.39, 0.78))
+    for shares, color, name in ((focus.spot_x, _BLUE, "x"), (focus.spot_y, _BROWN, "y")):
+        axes.stairs(np.maximum(shares, 1e-9), focus.spot_edges, color=color, linewidth=1.1, label=name)
+    axes.set_yscale("log")
+    shown = np.concatenate([focus.spot_x, focus.spot_y])
+    axes.set_ylim(0.5 * shown[shown > 0].min(), None)
+    _label(axes, "position in the best plane (cm)", "share per cm")
+    return _png(figure)
+
+
+def _label(axes: Any, x: str, y: str) -> None:
+    axes.set_xlabel(x, fontsize=8, color=_INK)
+    axes.set_ylabel(y, fontsize=8, color=_INK)
+    axes.tick_params(labelsize=7, colors=_INK)
+    axes.grid(color="#dde3e8", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(fontsize=7, frameon=False)
 
 
 def _figure(width: float, height: float) -> Any:

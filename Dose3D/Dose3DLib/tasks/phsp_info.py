@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import InputError
 from ..core.output import atomic_output
@@ -16,26 +16,32 @@ from ..core.provenance import make_provenance
 from .base import Result, TaskSettings, option
 
 if TYPE_CHECKING:
+    from ..phasespace.focus_curve import FocusCurve
     from ..phasespace.particles import Particles
-    from ..phasespace.read import PhaseSpace
+    from ..phasespace.phase_space import PhaseSpace
     from ..phasespace.summary import Summary
 
 __all__ = ["POINT_COLUMNS", "Settings", "run"]
 
 POINT_COLUMNS = ("x_cm", "y_cm", "z_cm", "u", "v", "w", "energy_mev", "weight", "starts_history")
 _PHOTON = 1
+_STATED_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class Settings(TaskSettings):
     """A phase space, and how much of it is looked at."""
 
-    phase_space: Path = option(help="IAEA phase space: either file of the pair", positional=True)
+    phase_space: Path = option(help="phase space of any format: one of its files", positional=True)
     output: Path | None = option(None, help="folder for report, summary and points (default: only what is printed)")
     points: int = option(10_000, help="photons in points.csv, drawn at random", minimum=0, maximum=10_000_000)
     seed: int = option(0, help="seed of the draw", minimum=0)
     limit: int = option(
         50_000_000, help="particles to read at most; of a larger file pieces spread evenly", minimum=1000
+    )
+    input_plane: float | None = option(None, help="z of a file that does not hold it (EGSnrc, arrays)", unit="cm")
+    input_unit: Literal["mm", "cm", "m"] | None = option(
+        None, help="unit of lengths of a file that does not tell it (arrays, ROOT; default: mm)"
     )
     overwrite: bool = option(False, help="replace an existing output")
 
@@ -49,45 +55,78 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     """
     progress = progress or Progress()
     if settings.output is None:
-        source, summary, _ = _look(settings, progress)
-        return Result(None, {}, _figures(source, summary), tuple(progress.warnings), dict(progress.seconds))
+        found = _look(settings, progress)
+        return Result(None, {}, _figures(found), tuple(progress.warnings), dict(progress.seconds))
     _spare_the_source(settings)
     with atomic_output(settings.output, settings.overwrite, settings.inputs()) as draft:
         with progress.part(0.8):
-            source, summary, extent = _look(settings, progress)
+            found = _look(settings, progress)
         draft.mkdir()
         with progress.stage("points", 0.9):
-            _write_points(draft / "points.csv", _photons(settings, source, summary, progress))
-        provenance = _provenance(settings, source, extent, progress)
-        _write_json(draft / "summary.json", _record(source, summary, extent))
+            _write_points(draft / "points.csv", _photons(settings, found, progress))
+        provenance = _provenance(settings, found, progress)
+        _write_json(draft / "summary.json", _record(found))
         with progress.stage("report", 1.0):
-            _write_report(draft / "report.html", source, summary, extent, provenance)
+            _write_report(draft / "report.html", found, provenance)
         provenance["seconds"] = dict(progress.seconds)
         _write_json(draft / "provenance.json", provenance)
     files = {"report": "report.html", "summary": "summary.json", "points": "points.csv",
              "provenance": "provenance.json"}  # fmt: skip
-    figures = _figures(source, summary)
-    return Result(settings.output, files, figures, tuple(progress.warnings), dict(progress.seconds))
+    return Result(settings.output, files, _figures(found), tuple(progress.warnings), dict(progress.seconds))
 
 
-def _look(settings: Settings, progress: Progress) -> tuple[PhaseSpace, Summary, str]:
-    """Open the file and gather its summary; the sentence says of which part."""
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """The open file, what was gathered of which part of it (a sentence), and where its photons come from."""
+
+    source: PhaseSpace
+    summary: Summary
+    extent: str
+    focus: FocusCurve | None
+
+
+def _look(settings: Settings, progress: Progress) -> _Found:
+    """Open the file and gather what is in it."""
     from ..phasespace.read import open_phase_space
     from ..phasespace.summary import summarise
 
-    source = open_phase_space(settings.phase_space)
+    source = open_phase_space(settings.phase_space, settings.input_plane, settings.input_unit)
     for note in source.notes:
         progress.warn(note)
     starts, size = _pieces(source.count, settings.limit)
-    with progress.stage("read particles", 1.0):
+    with progress.stage("read particles", 0.8):
         summary = summarise(source.read(0, size), _chunks(source, starts, size, progress))
-    for note in summary.notes:
+    for note in (*summary.notes, *_above_what_is_stated(source, summary)):
         progress.warn(note)
-    if summary.count == source.count:
-        return source, summary, f"All {source.count:,} particles of the file were read."
-    extent = f"{summary.count:,} of the {source.count:,} particles were read, in pieces spread evenly over the file."
-    progress.warn(f"{extent} Counts, sums and extremes are of these; raise --limit to read more.")
-    return source, summary, extent
+    extent = f"All {source.count:,} particles of the file were read."
+    if summary.count < source.count:
+        extent = (
+            f"{summary.count:,} of the {source.count:,} particles were read, in pieces spread evenly over the file."
+        )
+        progress.warn(f"{extent} Counts, sums and extremes are of these; raise --limit to read more.")
+    with progress.stage("focus", 1.0):
+        focus = _focus(settings, source, summary)
+    return _Found(source, summary, extent, focus)
+
+
+def _above_what_is_stated(source: PhaseSpace, summary: Summary) -> list[str]:
+    highest = max((one.highest_mev for one in summary.species.values()), default=0.0)
+    if source.stated_mev is None or highest <= source.stated_mev * (1 + _STATED_TOLERANCE):
+        return []
+    return [f"the highest energy, {highest:.5g} MeV, is above the {source.stated_mev:.5g} MeV that the header states"]
+
+
+def _focus(settings: Settings, source: PhaseSpace, summary: Summary) -> FocusCurve | None:
+    """From a random sample with enough photons."""
+    import numpy as np
+
+    from ..phasespace.focus_curve import FOCUS_PHOTONS, find_focus
+
+    photons = summary.species.get("photon")
+    if photons is None:
+        return None
+    number = int(FOCUS_PHOTONS * summary.count / photons.count) + 1
+    return find_focus(source.sample(min(number, 20 * FOCUS_PHOTONS), np.random.default_rng(settings.seed)))
 
 
 def _pieces(count: int, limit: int) -> tuple[list[int], int]:
@@ -113,10 +152,11 @@ def _spare_the_source(settings: Settings) -> None:
         raise InputError(settings.output, "is a file", "name a folder for the results")
 
 
-def _photons(settings: Settings, source: PhaseSpace, summary: Summary, progress: Progress) -> Particles:
+def _photons(settings: Settings, looked_at: _Found, progress: Progress) -> Particles:
     """The photons of a random sample that is large enough for the wanted number, thinned to it."""
     import numpy as np
 
+    source, summary = looked_at.source, looked_at.summary
     generator = np.random.default_rng(settings.seed)
     found = summary.species.get("photon")
     share = found.count / summary.count if found else 0.0
@@ -141,8 +181,9 @@ def _write_points(path: Path, photons: Particles) -> None:
         writer.writerows(zip(*texts, strict=True))
 
 
-def _figures(source: PhaseSpace, summary: Summary) -> dict[str, Any]:
+def _figures(found: _Found) -> dict[str, Any]:
     """What is printed."""
+    source, summary, focus = found.source, found.summary, found.focus
     figures: dict[str, Any] = {"title": source.title} if source.title else {}
     figures |= {"format": source.kind, "particles": f"{source.count:,}"}
     figures["histories"] = "unknown" if source.histories is None else f"{source.histories:,}"
@@ -156,20 +197,24 @@ def _figures(source: PhaseSpace, summary: Summary) -> dict[str, Any]:
         if name in summary.ranges:
             low, high = summary.ranges[name]
             figures[name] = f"{low:.4g} cm" if low == high else f"{low:.4g} to {high:.4g} cm"
+    if focus is not None and not focus.is_parallel:
+        sigmas = f"sigma x {focus.best_x:.3g}, y {focus.best_y:.3g} cm"
+        figures["focus of the photons"] = f"z = {focus.best_z:.3g} cm, {sigmas}"
     figures["record"] = " ".join(name for name, kind, _ in source.layout if kind != "constant")
     constants = [f"{name} {value}" for name, kind, value in source.layout if kind == "constant"]
     return figures | ({"constants": ", ".join(constants)} if constants else {})
 
 
-def _record(source: PhaseSpace, summary: Summary, extent: str) -> dict[str, Any]:
+def _record(found: _Found) -> dict[str, Any]:
     """summary.json: cm, MeV, degrees; histograms are sums of weights."""
+    source, summary = found.source, found.summary
     return {
         "title": source.title,
         "format": source.kind,
         "coordinate_system": source.coordinate_system,
         "particles": source.count,
         "histories": source.histories,
-        "extent": extent,
+        "extent": found.extent,
         "particles_read": summary.count,
         "start_history": summary.new_histories,
         "species": {name: asdict(one) for name, one in summary.species.items()},
@@ -179,20 +224,45 @@ def _record(source: PhaseSpace, summary: Summary, extent: str) -> dict[str, Any]
         "shown": summary.shown,
         "spectrum": {"edges_mev": summary.spectrum.edges.tolist(), "weights": summary.spectrum.values.tolist()},
         "angle": {"edges_degrees": summary.theta.edges.tolist(), "weights": summary.theta.values.tolist()},
+        "fluence": {
+            "x_edges_cm": summary.x_edges.tolist(),
+            "y_edges_cm": summary.y_edges.tolist(),
+            "weights": summary.fluence.tolist(),
+        },
+        "focus": _focus_record(found.focus),
     }
 
 
-def _provenance(settings: Settings, source: PhaseSpace, extent: str, progress: Progress) -> dict[str, Any]:
+def _focus_record(focus: FocusCurve | None) -> dict[str, Any] | None:
+    if focus is None:
+        return None
+    return {
+        "photons": focus.photons,
+        "is_parallel": focus.is_parallel,
+        "best_z_cm": focus.best_z,
+        "sigma_x_cm": focus.best_x,
+        "sigma_y_cm": focus.best_y,
+        "centre_cm": list(focus.centre),
+        "share_within_cm": {f"{limit:g}": share for limit, share in focus.within.items()},
+        "curve": {"z_cm": focus.z.tolist(), "sigma_x_cm": focus.sigma_x.tolist(), "sigma_y_cm": focus.sigma_y.tolist()},
+        "spot": {"edges_cm": focus.spot_edges.tolist(), "x": focus.spot_x.tolist(), "y": focus.spot_y.tolist()},
+    }
+
+
+def _provenance(settings: Settings, found: _Found, progress: Progress) -> dict[str, Any]:
     """Files of many GB are known by name, size and date: a hash would take longer than all else."""
-    inputs = [{"path": str(p), "bytes": p.stat().st_size, "modified": int(p.stat().st_mtime)} for p in source.files]
-    facts = {"inputs": inputs, "seed": settings.seed, "extent": extent}
+    inputs = [
+        {"path": str(p), "bytes": p.stat().st_size, "modified": int(p.stat().st_mtime)} for p in found.source.files
+    ]
+    facts = {"inputs": inputs, "seed": settings.seed, "extent": found.extent}
     return make_provenance("phsp info", settings.to_dict(), progress, **facts)
 
 
-def _write_report(path: Path, source: PhaseSpace, summary: Summary, extent: str, provenance: dict[str, Any]) -> None:
+def _write_report(path: Path, found: _Found, provenance: dict[str, Any]) -> None:
     from ..report.phase_space import PhaseSpaceReport, write_phase_space_report
 
-    content = PhaseSpaceReport(source, summary, extent, provenance["seconds"], provenance["warnings"], provenance)
+    told = provenance["seconds"], provenance["warnings"], provenance
+    content = PhaseSpaceReport(found.source, found.summary, found.extent, *told, found.focus)
     write_phase_space_report(path, content)
 
 
