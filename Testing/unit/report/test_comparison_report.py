@@ -40,7 +40,7 @@ def page_of(*parts: ModelPart, **facts: object) -> str:
 def rows_of(page: str) -> list[list[str]]:
     """Cells of all rows of all tables."""
     rows = [row.split("<td")[1:] for row in page.split("<tr")[1:]]
-    return [[cell.split(">", 1)[1].split("</td")[0] for cell in row] for row in rows]
+    return [[cell.split(">", 1)[1].split("</td")[0] for cell in row] for row in rows if row]
 
 
 @pytest.fixture(scope="module")
