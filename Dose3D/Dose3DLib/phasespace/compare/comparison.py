@@ -15,7 +15,7 @@ from .classifier import classifier_auc
 from .floor import Figure, Floor, bootstrap_errors, most_photons, real_pairs
 from .load import FEWEST
 from .metrics import Reference, distances, make_reference, pair_names, properties
-from .mmd import mmd_test
+from .mmd import PERMUTATIONS, mmd_test
 from .sides import Side, draw, features
 
 __all__ = ["JOINT", "Ground", "Plan", "compare", "lay_ground", "naive_figures", "rank", "ranking_figures"]
@@ -109,7 +109,7 @@ def lay_ground(real: Side, other: Side | None, fewest: int, plan: Plan, progress
     if number < plan.photons:
         progress.warn(f"draws have {number:,} photons a side instead of {plan.photons:,}: there are no more")
     reference = make_reference(real)
-    meter = _Meter(reference, plan, np.random.default_rng([plan.seed, 1]), progress)
+    meter = _Meter(reference, plan, np.random.default_rng([plan.seed, 1]), progress, wants_p=False)
     found: dict[str, list[float]] = {}
     for n, (a, b) in enumerate(real_pairs(real, other, number, plan.draws, meter.rng)):
         progress.report(n / (plan.draws + 1), f"real against real, draw {n + 1} of {plan.draws}")
@@ -151,6 +151,7 @@ class _Meter:
     plan: Plan
     rng: np.random.Generator
     progress: Progress
+    wants_p: bool = True
     extras: dict[str, dict] = field(default_factory=dict)
 
     def measure(self, a: Side, b: Side, skipped: set[str] = frozenset()) -> dict[str, float]:
@@ -158,9 +159,11 @@ class _Meter:
         figures = distances(a, b, self.reference)
         for kind, values in self._variables(a, b).items():
             self.progress.check()
-            mmd = mmd_test(*map(_standardised_by(values[0]), values), (a, b), self.rng)
+            number = PERMUTATIONS if self.wants_p and f"MMD {kind}" not in self.extras else 0
+            mmd = mmd_test(*map(_standardised_by(values[0]), values), (a, b), self.rng, number)
             figures[f"MMD {kind}"] = mmd.value
-            self.extras.setdefault(f"MMD {kind}", {"p": mmd.p})
+            if number:
+                self.extras[f"MMD {kind}"] = {"p": mmd.p}
         return figures | (self.areas(a, b, skipped) if self.plan.classifier else {})
 
     def areas(self, a: Side, b: Side, skipped: set[str] = frozenset()) -> dict[str, float]:
@@ -217,7 +220,7 @@ def naive_figures(ground: Ground, plan: Plan, progress: Progress) -> dict[str, d
     for make in (lambda: gaussian_copula(ground.real, number, rng), lambda: shuffled(ground.real, rng)):
         naive = make()
         progress.report(0.5 * len(found), naive.name)
-        meter = _Meter(ground.reference, replace(plan, classifier=False), rng, progress)
+        meter = _Meter(ground.reference, replace(plan, classifier=False), rng, progress, wants_p=False)
         pair = draw(ground.real, number, rng), draw(naive, number, rng)
         found[naive.name] = meter.measure(*pair)
         if plan.classifier:

@@ -31,7 +31,9 @@ class Mmd:
     p: float
 
 
-def mmd_test(a: np.ndarray, b: np.ndarray, sides: tuple[Side, Side], rng: np.random.Generator) -> Mmd:
+def mmd_test(
+    a: np.ndarray, b: np.ndarray, sides: tuple[Side, Side], rng: np.random.Generator, permutations: int = PERMUTATIONS
+) -> Mmd:
     """Discrepancy of two arrays of standardised variables, (n, d) and (m, d), float32.
 
     Labels are permuted by blocks of whole histories, since photons of a history are alike. The p-value is the share of
@@ -41,6 +43,8 @@ def mmd_test(a: np.ndarray, b: np.ndarray, sides: tuple[Side, Side], rng: np.ran
     ----------
     sides:
         of which a and b are the variables; only their histories are looked at.
+    permutations:
+        0 where only the value is wanted; p is 1 then.
     """
     frequencies = kernel_features(a.shape[1])
     blocks = [_block_sums(values, side.history, frequencies, rng) for values, side in zip((a, b), sides, strict=True)]
@@ -48,9 +52,9 @@ def mmd_test(a: np.ndarray, b: np.ndarray, sides: tuple[Side, Side], rng: np.ran
     counts = np.concatenate([one[1] for one in blocks])
     first = len(blocks[0][1])
     value = _discrepancies(np.arange(len(counts))[None] < first, sums, counts)[0]
-    chosen = rng.permuted(np.tile(np.arange(len(counts)) < first, (PERMUTATIONS, 1)), axis=1)
-    at_least = int((_discrepancies(chosen, sums, counts) >= value).sum())
-    return Mmd(float(value), (1 + at_least) / (1 + PERMUTATIONS))
+    chosen = rng.permuted(np.tile(np.arange(len(counts)) < first, (permutations, 1)), axis=1)
+    at_least = int((_discrepancies(chosen, sums, counts) >= value).sum()) if permutations else 0
+    return Mmd(float(value), (1 + at_least) / (1 + permutations))
 
 
 def kernel_features(size: int) -> np.ndarray:
