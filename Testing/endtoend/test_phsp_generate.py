@@ -225,6 +225,12 @@ def test_nothing_is_replaced_unless_asked(model, tmp_path, name):
     assert (tmp_path / name).read_bytes() != b"mine"
 
 
+def test_an_existing_file_is_refused_before_others_are_read(model, tmp_path):
+    (tmp_path / "b.IAEAphsp").write_text("mine")
+    wanted = settings(model, tmp_path / "b.IAEAphsp", others=tmp_path / "nothing.IAEAphsp")
+    refused("b.IAEAphsp: exists already", wanted, error=OutputError, folder=tmp_path)
+
+
 def test_the_source_of_others_is_never_replaced(model, tmp_path):
     beam = write_phase_space(tmp_path, [*beam_records(50), (2, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)], stem="real")
     before = beam.read_bytes()

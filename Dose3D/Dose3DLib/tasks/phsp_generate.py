@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -108,6 +109,7 @@ def _prepared(settings: Settings, progress: Progress) -> _Job:
     threads = settings.threads or cores()
     order = Order(settings.photons, settings.seed, device.name, settings.condition, threads)
     next(model.blocks(order.seed, 0, order.device, order.conditions), None)  # refuses wrong conditions
+    _check_places(settings, kind)
     _check_space(settings, kind)
     others, files = _others(settings, model, progress)
     _warn_of_histories(model, progress)
@@ -122,6 +124,15 @@ def _check_plane(settings: Settings, model: PhotonModel) -> None:
     cause = f"makes photons at z = {model.plane_cm:g} cm, not at {settings.plane:g} cm"
     remedy = f"leave out --plane and move the file: dose3d phsp convert FILE OUTPUT --plane {settings.plane:g}"
     raise InputError(settings.model, cause, remedy)
+
+
+def _check_places(settings: Settings, kind: str) -> None:
+    """Refuse now what would be refused when it is written: `--others` may take long to read."""
+    from ..phasespace.write import files_of
+
+    for path in (*files_of(settings.output, kind), *_beside(settings, kind).values()):
+        if os.path.exists(path) and not settings.overwrite:
+            raise OutputError(path, "exists already", "choose another output or add --overwrite")
 
 
 def _check_space(settings: Settings, kind: str) -> None:
@@ -187,19 +198,19 @@ def _source_texts(settings: Settings, kind: str, model: PhotonModel, facts: File
 
 @contextmanager
 def _drafts(job: _Job) -> Iterator[dict[str, Path]]:
-    """Where the files beside the particles are written, by their names in `_targets`."""
+    """Where the files beside the particles are written, by their names in `_beside`."""
     overwrite = job.settings.overwrite
     with ExitStack() as stack:
-        places = _targets(job).items()
+        places = _beside(job.settings, job.kind).items()
         yield {name: stack.enter_context(atomic_output(path, overwrite, job.inputs)) for name, path in places}
 
 
-def _targets(job: _Job) -> dict[str, Path]:
+def _beside(settings: Settings, kind: str) -> dict[str, Path]:
     """The files beside the particles: provenance, and sources by the name of their code."""
     from ..phasespace.sources import source_paths
 
-    output = job.settings.output
-    sources = source_paths(output, job.kind) if job.texts else {}
+    output = settings.output
+    sources = source_paths(output, kind) if settings.sources else {}
     return {"provenance": output.with_name(f"{output.stem}.provenance.json"), **sources}
 
 
@@ -208,7 +219,7 @@ def _files(job: _Job) -> dict[str, str]:
 
     written = [path.name for path in files_of(job.settings.output, job.settings.format)]
     files = dict(zip(("records", "header"), written, strict=False))
-    beside = {name: path.name for name, path in _targets(job).items()}
+    beside = {name: path.name for name, path in _beside(job.settings, job.kind).items()}
     return files | {name if name == "provenance" else f"source for {name}": path for name, path in beside.items()}
 
 
