@@ -14,7 +14,7 @@ from Dose3DLib.phasespace.phase_space import PhaseSpace
 
 PLANE_CM, FOCUS_CM, SPOT_CM = 27.0, 0.0, 0.05
 LINE_MEV = np.float32(0.51099896)
-LINE_SHARE = 0.01
+LINE_SHARE = 0.03
 
 
 def beam_photons(count: int, seed: int = 0, field_cm: float = 6.0, is_round: bool = True) -> np.ndarray:

@@ -109,7 +109,7 @@ def _lines(model: PhotonModel) -> str:
     place = model.coordinates
     if not len(place.lines):
         return "No sharp line of the spectrum is kept."
-    found = (f"{1000 * e:.5g} keV ({100 * s:.3g} %)" for e, s in zip(place.lines.tolist(), place.shares, strict=True))
+    found = (f"{1000 * e:.5g} keV ({100 * s:.3g} %)" for e, s in zip(place.lines.tolist(), place.line_shares, strict=True))
     return f"Sharp lines of the spectrum, kept exactly: {', '.join(found)}."
 
 

@@ -1,10 +1,12 @@
 """The coordinates that models learn: the raw six, standardised, or physical ones that are exactly normal by rank.
 
 Physical coordinates of a photon are where it crosses the plane and where its straight path back crosses the plane of
-the focus. The narrow spot of the source, its wide scatter, field edges and the limits of the spectrum then stand in
-tables of quantiles, and a network learns only how the coordinates hang together. Round fields are described by azimuth,
-radius and the radial and tangential part of the focus position, others by x and y; the file decides. A photon on a
-sharp line of the spectrum says so in its context, and leaves with that very energy.
+the focus. Round fields are described by azimuth, radius and the radial and tangential part of the focus position,
+others by x and y; the file decides. Photons come in classes, which stand in the context of a network and are drawn by
+their shares: inside the spot of the focus or outside (scattered on the way; their focus position is then a distance and
+an angle), and on a sharp line of the spectrum or not. The narrow spot, field edges, lines and limits of the spectrum
+then stand in shares and in tables of quantiles, one a class and coordinate, and a network learns only how the
+coordinates hang together.
 """
 
 from __future__ import annotations
@@ -14,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .focus import back_projected, best_focus
+from .focus import back_projected, best_focus, robust_sigma
 from .lines import find_lines, line_of
 from .photons import RAW
-from .quantiles import QuantileTable, fit_table
+from .quantiles import KNOTS, QuantileTable, fit_table
 
 if TYPE_CHECKING:
     import torch
@@ -29,14 +31,33 @@ FRAMES: dict[str, tuple[str, ...]] = {
     "polar": ("azimuth", "radius", "focus_radial", "focus_tangential", "energy"),
     "cartesian": ("x", "y", "focus_x", "focus_y", "energy"),
 }
-"""Names of the coordinates in each frame."""
+"""Names of the coordinates in each frame, of photons from the spot."""
 
 _MI_BINS = 24
+_SPOT_SIGMAS = 4.0
+_LEAST_OUTSIDE, _MOST_OUTSIDE = 0.005, 0.6
+_LEAST_PHOTONS = 500
+_HALF_TURN_BINS = 36
+
+
+@dataclass(frozen=True)
+class Spot:
+    """An ellipse in the plane of the focus, cm: photons outside were scattered. `turn` [rad] is where most of these lie
+    from the centre, counted from the direction of their position in the plane."""
+
+    x: float
+    y: float
+    radius_x: float
+    radius_y: float
+    turn: float = 0.0
+
+    def holds(self, focus_x: np.ndarray, focus_y: np.ndarray) -> np.ndarray:
+        return np.hypot((focus_x - self.x) / self.radius_x, (focus_y - self.y) / self.radius_y) <= 1
 
 
 @dataclass(frozen=True, eq=False)
 class Coordinates:
-    """Photons (n, 6) to points (n, size) with context (n, lines), and back.
+    """Photons (n, 6) to points (n, size) with context (n, `context`), and back.
 
     Parameters
     ----------
@@ -46,10 +67,15 @@ class Coordinates:
         z of the photons and of the focus; the latter is not used by "raw".
     highest_mev:
         largest energy of the training file, which no generated photon exceeds.
-    lines, shares:
-        energies of sharp lines, float32 [MeV], and their shares of all photons; none in "raw".
+    lines:
+        energies of sharp lines, float32 [MeV]; none in "raw".
+    spot:
+        None where all photons are of one kind: a beam without scatter, or one without a focus.
+    at, shares:
+        (files,) scaled condition of each file, and (files, spot or outside, line or none) shares of the classes: the
+        last axis begins with photons on no line.
     tables:
-        one for each coordinate; none in "raw".
+        for photons from the spot, then from outside: one table each coordinate; none in "raw".
     mean, deviation:
         float64 (6,), of the raw variables; "raw" only.
     """
@@ -59,8 +85,10 @@ class Coordinates:
     focus_cm: float
     highest_mev: float
     lines: np.ndarray
+    spot: Spot | None
+    at: np.ndarray
     shares: np.ndarray
-    tables: tuple[QuantileTable, ...] = ()
+    tables: tuple[tuple[QuantileTable, ...], ...] = ()
     mean: np.ndarray | None = None
     deviation: np.ndarray | None = None
 
@@ -74,7 +102,8 @@ class Coordinates:
 
     @property
     def context(self) -> int:
-        return len(self.lines)
+        """Columns of the context: one for "outside the spot" where there is a spot, one a line."""
+        return (self.spot is not None) + len(self.lines)
 
     @property
     def by_construction(self) -> tuple[str, ...]:
@@ -82,15 +111,31 @@ class Coordinates:
         kept = {"raw": (), "polar": ("r", "energy"), "cartesian": ("x", "y", "energy")}
         return kept[self.frame]
 
+    @property
+    def line_shares(self) -> np.ndarray:
+        """Share of the photons on each line, over all files (lines,)."""
+        return self.shares.mean(axis=0).sum(axis=0)[1:]
+
     def encode(self, photons: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Points and context, float32. What a photon on a line has in place of its energy is drawn at random."""
         if self.frame == "raw":
             points = (photons - self.mean) / self.deviation
             return points.astype(np.float32), np.zeros((len(photons), 0), np.float32)
-        columns = [t.to_normal(c) for t, c in zip(self.tables, self._physical(photons), strict=True)]
+        outside, line = self.classes(photons)
+        points = np.empty((len(photons), self.size), np.float32)
+        for kind, tables in enumerate(self.tables):
+            chosen = outside == kind
+            columns = self._physical(photons[chosen], kind)
+            points[chosen] = np.column_stack([t.to_normal(c) for t, c in zip(tables, columns, strict=True)])
+        points[:, -1] = np.where(line >= 0, generator.standard_normal(len(photons)), points[:, -1])
+        return points, self._columns(outside, line)
+
+    def classes(self, photons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Whether each photon comes from outside the spot (0, 1), and its line (-1: none), int64 (n,)."""
         line = line_of(photons[:, 5], self.lines)
-        columns[-1] = np.where(line >= 0, generator.standard_normal(len(photons)), columns[-1])
-        return np.column_stack(columns).astype(np.float32), _one_hot(line, len(self.lines))
+        if self.spot is None:
+            return np.zeros(len(photons), np.int64), line
+        return (~self.spot.holds(*back_projected(photons, self.plane_cm - self.focus_cm))).astype(np.int64), line
 
     def decode(self, points: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Photons (n, 6) and which of them are possible (n,), both on the device of the points.
@@ -103,12 +148,40 @@ class Coordinates:
         energy, w = photons[:, 5], photons[:, 4]
         possible = (energy > 0) & (energy <= self.highest_mev) & (w > 0) & torch.isfinite(photons).all(dim=1)
         if self.tables:
-            for column, table in enumerate(self.tables):
-                possible &= points[:, column].abs() <= table.reach
+            reach = min(table.reach for tables in self.tables for table in tables)
+            possible &= points.abs().amax(dim=1) <= reach
         return photons, possible
 
-    def _physical(self, photons: np.ndarray) -> list[np.ndarray]:
-        return _physical(photons, self.frame, self.plane_cm - self.focus_cm)
+    def draw_context(self, count: int, generator: torch.Generator, given: tuple[float, ...] = ()) -> torch.Tensor:
+        """Classes of `count` photons by their shares, (count, `context`) on the generator's device.
+
+        Between files of different conditions shares are interpolated linearly.
+        """
+        import torch
+
+        device = generator.device
+        if not self.context:
+            return torch.zeros((count, 0), device=device)
+        shares = np.apply_along_axis(lambda s: np.interp(given[0] if given else 0.0, self.at, s), 0, self.shares)
+        outside, line = (part.ravel() for part in np.indices(shares.shape))
+        rows = torch.as_tensor(self._columns(outside, line - 1), device=device)
+        edges = torch.as_tensor(np.cumsum(shares.ravel())[:-1] / shares.sum(), dtype=torch.float32, device=device)
+        chance = torch.rand(count, generator=generator, device=device)
+        return rows[torch.bucketize(chance, edges, right=True)]
+
+    def _columns(self, outside: np.ndarray, line: np.ndarray) -> np.ndarray:
+        lines = (line[:, None] == np.arange(len(self.lines))).astype(np.float32)
+        return lines if self.spot is None else np.column_stack([outside.astype(np.float32), lines])
+
+    def _physical(self, photons: np.ndarray, kind: int) -> list[np.ndarray]:
+        """The five coordinates of photons of one kind (0 from the spot, 1 from outside), float64, before any table."""
+        x, y, energy = (photons[:, column].astype(np.float64) for column in (0, 1, 5))
+        azimuth = np.arctan2(y, x)
+        place = [azimuth, np.hypot(x, y)] if self.frame == "polar" else [x, y]
+        focus = back_projected(photons, self.plane_cm - self.focus_cm)
+        if kind == 1:
+            return [*place, *_distance_and_angle(focus, azimuth, self.spot), energy]
+        return [*place, *(focus if self.frame == "cartesian" else _turned(focus, azimuth)), energy]
 
     def _decode_raw(self, points: torch.Tensor) -> torch.Tensor:
         import torch
@@ -123,91 +196,155 @@ class Coordinates:
         """From normal coordinates to photons; works column by column since that is what takes the time."""
         import torch
 
-        first, second, along, across, energy = (
-            table.from_normal(points[:, n], values)
-            for n, (table, values) in enumerate(zip(self.tables, self._values(points), strict=True))
+        x, y, focus_x, focus_y, energy = self._places(points, context)
+        distance = self.plane_cm - self.focus_cm
+        slope_x, slope_y = (x - focus_x) / distance, (y - focus_y) / distance
+        w = torch.rsqrt(1 + slope_x * slope_x + slope_y * slope_y)
+        for number, line in enumerate(self.lines.tolist()):
+            on_line = context[:, (self.spot is not None) + number] > 0.5
+            energy = torch.where(on_line, torch.full_like(energy, line), energy)
+        return torch.stack([x, y, slope_x * w, slope_y * w, w, energy], dim=1)
+
+    def _places(self, points: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """x, y in the plane, x, y in the plane of the focus [cm], energy [MeV]; each (n,)."""
+        import torch
+
+        offset = None if self.spot is None else (context[:, 0] > 0.5).to(torch.int64) * KNOTS
+        tables, values = self.tables[0], self._values(points)
+        first, second, third, fourth, energy = (
+            table.from_normal(points[:, n], values[n], offset) for n, table in enumerate(tables)
         )
         if self.frame == "polar":
             cos, sin = torch.cos(first), torch.sin(first)
             x, y = second * cos, second * sin
-            along, across = along * cos - across * sin, along * sin + across * cos
+            focus_x, focus_y = third * cos - fourth * sin, third * sin + fourth * cos
         else:
-            x, y = first, second
-        distance = self.plane_cm - self.focus_cm
-        slope_x, slope_y = (x - along) / distance, (y - across) / distance
-        w = torch.rsqrt(1 + slope_x * slope_x + slope_y * slope_y)
-        for number, line in enumerate(self.lines.tolist()):
-            energy = torch.where(context[:, number] > 0.5, torch.full_like(energy, line), energy)
-        return torch.stack([x, y, slope_x * w, slope_y * w, w, energy], dim=1)
+            x, y, focus_x, focus_y = first, second, third, fourth
+        if offset is not None:
+            at = torch.nonzero(offset)[:, 0]
+            away, angle = third[at], fourth[at] + self.spot.turn + torch.atan2(y[at], x[at])
+            focus_x[at] = self.spot.x + away * torch.cos(angle)
+            focus_y[at] = self.spot.y + away * torch.sin(angle)
+        return x, y, focus_x, focus_y, energy
 
     def _values(self, points: torch.Tensor) -> list[torch.Tensor]:
-        """The tables as tensors beside the points, kept after the first call."""
+        """For each coordinate the tables of both kinds in a row, beside the points; kept after the first call."""
         import torch
 
         kept = self.__dict__.setdefault("_tensors", {})
         key = (points.device, points.dtype)
         if key not in kept:
-            kept[key] = [torch.as_tensor(t.values, dtype=points.dtype, device=points.device) for t in self.tables]
+            rows = [np.concatenate([table.values for table in both]) for both in zip(*self.tables, strict=True)]
+            kept[key] = [torch.as_tensor(row, dtype=points.dtype, device=points.device) for row in rows]
         return kept[key]
 
     def to_dict(self) -> dict[str, Any]:
         """All but the tables' values, as JSON."""
         numbers = {name: getattr(self, name) for name in ("frame", "plane_cm", "focus_cm", "highest_mev")}
-        arrays = {"lines": self.lines, "shares": self.shares, "mean": self.mean, "deviation": self.deviation}
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
         lists = {name: None if value is None else value.astype(float).tolist() for name, value in arrays.items()}
-        return {**numbers, **lists, "reach": [table.reach for table in self.tables]}
+        spot = None if self.spot is None else vars(self.spot)
+        return {**numbers, **lists, "spot": spot, "reach": [[table.reach for table in row] for row in self.tables]}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The tables' values by the coordinate's name, float32."""
-        return {name: t.values.astype(np.float32) for name, t in zip(self.names, self.tables, strict=False)}
+        """The tables' values by kind and coordinate, float32."""
+        return {
+            f"{kind}.{name}": table.values.astype(np.float32)
+            for kind, tables in enumerate(self.tables)
+            for name, table in zip(self.names, tables, strict=True)
+        }
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> Coordinates:
         """What `to_dict` and `arrays` gave."""
-        tables = () if facts["frame"] == "raw" else tuple(
-            QuantileTable(float(reach), arrays[name].astype(np.float64))
-            for name, reach in zip(FRAMES[facts["frame"]], facts["reach"], strict=True)
-        )  # fmt: skip
-        optional = {name: None if facts[name] is None else np.array(facts[name]) for name in ("mean", "deviation")}
+        names = FRAMES[facts["frame"]]
+        tables = tuple(
+            tuple(
+                QuantileTable(float(r), arrays[f"{kind}.{n}"].astype(np.float64))
+                for n, r in zip(names, row, strict=True)
+            )
+            for kind, row in enumerate(facts["reach"])
+        )
+        found = {name: None if facts[name] is None else np.array(facts[name], np.float64) for name in _ARRAYS}
         numbers = {name: float(facts[name]) for name in ("plane_cm", "focus_cm", "highest_mev")}
-        lines, shares = np.array(facts["lines"], np.float32), np.array(facts["shares"], np.float64)
-        return cls(facts["frame"], **numbers, lines=lines, shares=shares, tables=tables, **optional)
+        spot = None if facts["spot"] is None else Spot(**facts["spot"])
+        found["lines"] = found["lines"].astype(np.float32)
+        return cls(facts["frame"], **numbers, **found, spot=spot, tables=tables)
 
 
-def fit_coordinates(photons: np.ndarray, plane_cm: float, kind: str) -> Coordinates:
+_ARRAYS = ("lines", "at", "shares", "mean", "deviation")
+
+
+def fit_coordinates(
+    photons: np.ndarray, plane_cm: float, kind: str, file: np.ndarray | None = None, at: np.ndarray | None = None
+) -> Coordinates:
     """Coordinates for photons (n, 6) at z = `plane_cm`: "physics", or "raw" as the first models had them.
 
-    Everything is found in the photons: focus, field shape, lines, limits.
+    Everything is found in the photons: focus, spot, field shape, lines, limits. With a condition, `file` (n,) is the
+    file of each photon and `at` (files,) the scaled condition of each file.
     """
     highest = float(photons[:, 5].max())
+    none, one = np.empty(0, np.float32), np.zeros(1)
     if kind == "raw":
         mean, deviation = photons.mean(axis=0, dtype=np.float64), photons.std(axis=0, dtype=np.float64)
-        none = np.empty(0, np.float32)
         deviation = np.where(deviation > 0, deviation, 1.0)
-        return Coordinates("raw", plane_cm, plane_cm, highest, none, none.astype(float), (), mean, deviation)
-    focus = best_focus(photons, plane_cm)
-    frame = _better_frame(photons)
-    lines = find_lines(photons[:, 5])
-    line = line_of(photons[:, 5], lines)
-    shares = np.array([(line == n).mean() for n in range(len(lines))])
-    bare = Coordinates(frame, plane_cm, focus, highest, lines, shares)
-    columns = bare._physical(photons)
-    if (line < 0).any():
-        columns[-1] = columns[-1][line < 0]
-    return replace(bare, tables=tuple(fit_table(column) for column in columns))
+        return Coordinates("raw", plane_cm, plane_cm, highest, none, None, one, np.ones((1, 1, 1)), (), mean, deviation)
+    focus, lines = best_focus(photons, plane_cm), find_lines(photons[:, 5])
+    bare = Coordinates(_better_frame(photons), plane_cm, focus, highest, lines, None, one, np.ones((1, 1, 1)))
+    bare = replace(bare, spot=_spot(photons, plane_cm - focus))
+    outside, line = bare.classes(photons)
+    tables = tuple(_tables(bare, photons[outside == n], n) for n in range(1 + (bare.spot is not None)))
+    file, at = (np.zeros(len(photons), np.int64), one) if at is None else (file, at)
+    order = np.argsort(at)
+    shares = np.stack([_shares(bare, outside[file == n], line[file == n]) for n in order])
+    return replace(bare, at=at[order].astype(np.float64), shares=shares, tables=tables)
 
 
-def _physical(photons: np.ndarray, frame: str, distance: float) -> list[np.ndarray]:
-    """The five coordinates, float64, before any table."""
-    x, y, energy = (photons[:, column].astype(np.float64) for column in (0, 1, 5))
-    focus_x, focus_y = back_projected(photons, distance)
-    if frame == "cartesian":
-        return [x, y, focus_x, focus_y, energy]
-    radius = np.hypot(x, y)
-    with np.errstate(invalid="ignore"):
-        cos, sin = np.where(radius > 0, x / radius, 1.0), np.where(radius > 0, y / radius, 0.0)
-    radial, tangential = focus_x * cos + focus_y * sin, focus_y * cos - focus_x * sin
-    return [np.arctan2(y, x), radius, radial, tangential, energy]
+def _spot(photons: np.ndarray, distance: float) -> Spot | None:
+    """The ellipse around the core of the focus; None where hardly any photon or too many lie outside."""
+    focus = back_projected(photons, distance)
+    radii = [_SPOT_SIGMAS * robust_sigma(values) for values in focus]
+    if min(radii) <= 0:
+        return None
+    spot = Spot(*(float(np.median(values)) for values in focus), *radii)
+    outside = ~spot.holds(*focus)
+    if not _LEAST_OUTSIDE <= outside.mean() <= _MOST_OUTSIDE or outside.sum() < _LEAST_PHOTONS:
+        return None
+    azimuth = np.arctan2(photons[outside, 1].astype(np.float64), photons[outside, 0].astype(np.float64))
+    _, angle = _distance_and_angle([values[outside] for values in focus], azimuth, spot)
+    counts, edges = np.histogram(angle, _HALF_TURN_BINS, (-np.pi, np.pi))
+    # The circle is cut where fewest photons lie: half a turn from where they are most, seen over a third of a turn.
+    smooth = np.convolve(np.tile(counts, 3), np.ones(_HALF_TURN_BINS // 3), "same")[
+        _HALF_TURN_BINS : 2 * _HALF_TURN_BINS
+    ]
+    return replace(spot, turn=float(edges[int(np.argmin(smooth))] - np.pi))
+
+
+def _tables(bare: Coordinates, photons: np.ndarray, kind: int) -> tuple[QuantileTable, ...]:
+    columns = bare._physical(photons, kind)
+    off_line = line_of(photons[:, 5], bare.lines) < 0
+    if off_line.any():
+        columns[-1] = columns[-1][off_line]
+    return tuple(fit_table(column) for column in columns)
+
+
+def _shares(bare: Coordinates, outside: np.ndarray, line: np.ndarray) -> np.ndarray:
+    kinds, lines = 1 + (bare.spot is not None), 1 + len(bare.lines)
+    counts = np.bincount(outside * lines + line + 1, minlength=kinds * lines)
+    return counts.reshape(kinds, lines) / max(len(outside), 1)
+
+
+def _turned(focus: tuple[np.ndarray, np.ndarray], azimuth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Radial and tangential part of positions, seen from the azimuth of the photon in the plane."""
+    cos, sin = np.cos(azimuth), np.sin(azimuth)
+    return focus[0] * cos + focus[1] * sin, focus[1] * cos - focus[0] * sin
+
+
+def _distance_and_angle(focus: Any, azimuth: np.ndarray, spot: Spot) -> tuple[np.ndarray, np.ndarray]:
+    """Distance [cm] from the spot's centre, and angle in -pi..pi from the azimuth of the photon and the spot's turn."""
+    x, y = focus[0] - spot.x, focus[1] - spot.y
+    angle = np.arctan2(y, x) - azimuth - spot.turn
+    return np.hypot(x, y), (angle + np.pi) % (2 * np.pi) - np.pi
 
 
 def _better_frame(photons: np.ndarray) -> str:
@@ -223,7 +360,3 @@ def _mutual_information(first: np.ndarray, second: np.ndarray) -> float:
     joint = np.bincount(ranks[0] * _MI_BINS + ranks[1], minlength=_MI_BINS**2) / len(first)
     filled = joint[joint > 0]
     return float((filled * np.log(filled * _MI_BINS**2)).sum())
-
-
-def _one_hot(number: np.ndarray, size: int) -> np.ndarray:
-    return (number[:, None] == np.arange(size)).astype(np.float32)

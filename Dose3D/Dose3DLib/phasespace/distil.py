@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Distiller"]
 
 _PAIRS = 1_000_000
-_HELD_OUT = 20_000
+_PAIRS_A_PHOTON = 10
+_HELD_OUT = 10_000
 _PIECE = 1 << 13
 _REAL_WEIGHT = 1.0
 
@@ -28,15 +29,15 @@ _REAL_WEIGHT = 1.0
 class Distiller:
     """A `training.loop.Learner`: squared distance to the flow's answer, and sliced Wasserstein distance to photons.
 
-    The flow's answers to `pairs` draws of noise are computed once and kept in `room`, so that a resumed run has them.
+    The flow's answers to a million draws of noise (fewer where it learned from few photons) are computed once and kept in `room`, so that a resumed run has them.
     """
 
-    def __init__(
-        self, learner: PhotonLearner, teacher: GenerativeModel, room: Path, progress: Progress, pairs: int = _PAIRS
-    ):
+    def __init__(self, learner: PhotonLearner, teacher: GenerativeModel, room: Path, progress: Progress):
         self._learner, self.network = learner, learner.network
         if (teacher.size, teacher.context) != (self.network.size, self.network.context):
             raise InputError(room, "its teacher has other coordinates or conditions", "give a flow of the same files")
+        # A flow that has seen few photons has not more to say than so many pairs tell.
+        pairs = min(_PAIRS, max(2 * _HELD_OUT, _PAIRS_A_PHOTON * len(learner.data())))
         self._pairs = _kept_pairs(room / "pairs.safetensors", learner, teacher, progress, pairs)
 
     def draw(self, step: int) -> tuple[Any, ...]:

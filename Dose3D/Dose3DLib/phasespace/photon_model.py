@@ -193,18 +193,11 @@ class PhotonModel:
         return photons if possible.all() else photons[possible]
 
     def _context(self, count: int, generator: torch.Generator, given: tuple[float, ...]) -> torch.Tensor:
-        """Lines are drawn by their shares; conditions are the same for all."""
+        """Classes are drawn by their shares; conditions are the same for all."""
         import torch
 
-        device = generator.device
-        shares = self.coordinates.shares
-        columns = [self._repeated(given, count, device)]
-        if len(shares):
-            chance = torch.rand(count, generator=generator, device=device)
-            edges = [0.0, *np.cumsum(shares)]
-            lines = [(chance >= low) & (chance < high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
-            columns.insert(0, torch.stack(lines, dim=1).float())
-        return torch.cat(columns, dim=1)
+        classes = self.coordinates.draw_context(count, generator, given)
+        return torch.cat([classes, self._repeated(given, count, generator.device)], dim=1) if given else classes
 
     @staticmethod
     def _repeated(given: tuple[float, ...], count: int, device: Any) -> torch.Tensor:

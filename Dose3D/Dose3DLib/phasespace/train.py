@@ -93,7 +93,7 @@ def train_model(
     _claim(room, plan, spaces)
     with progress.stage("read photons", 0.05):
         photons = TrainingPhotons(spaces, plan.seed, progress=progress)
-        coordinates = _coordinates(photons, plan)
+        coordinates = _coordinates(photons, plan, conditions)
     job = _Job(photons, coordinates, conditions, plan, room, progress, watch)
     with progress.stage("train", 0.99):
         return job.distilled() if plan.model == "distilled" else job.direct()
@@ -176,10 +176,12 @@ class _Job:
         return PhotonModel(self.room.name, self.plan.model, self.coordinates, network, {"dose3d": facts})
 
 
-def _coordinates(photons: TrainingPhotons, plan: TrainingPlan) -> Coordinates:
+def _coordinates(photons: TrainingPhotons, plan: TrainingPlan, conditions: tuple[Condition, ...]) -> Coordinates:
     """Of the teacher where there is one, since a distilled network speaks its language."""
     if plan.teacher is None:
-        return fit_coordinates(photons.pool(0).photons, photons.plane_cm, plan.coordinates)
+        pool = photons.pool(0)
+        at = np.array([conditions[0].scaled(value) for value in plan.values]) if conditions else None
+        return fit_coordinates(pool.photons, photons.plane_cm, plan.coordinates, pool.file, at)
     found = plan.teacher.coordinates
     if abs(found.plane_cm - photons.plane_cm) > 1e-3:
         cause = f"is for z = {found.plane_cm:g} cm, the photons are at {photons.plane_cm:g} cm"

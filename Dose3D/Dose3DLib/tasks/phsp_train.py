@@ -192,7 +192,7 @@ def _figures(model: PhotonModel, provenance: Mapping[str, Any]) -> dict[str, Any
         figures["focus"] = f"{place.focus_cm:.3g} cm"
     figures["highest energy"] = f"{place.highest_mev:.4g} MeV"
     lines = ", ".join(f"{1000 * e:.5g} keV ({100 * s:.2g} %)"
-                      for e, s in zip(place.lines.tolist(), place.shares, strict=True))  # fmt: skip
+                      for e, s in zip(place.lines.tolist(), place.line_shares, strict=True))  # fmt: skip
     figures["lines kept"] = lines or "none"
     if model.histories_per_photon:
         figures["histories a photon"] = f"{model.histories_per_photon:.6g}"
