@@ -11,6 +11,7 @@ import numpy as np
 
 from ...core.errors import InputError
 from ..particles import Particles
+from .fixed_text import fixed_numbers
 from .records import Blocks
 
 __all__ = ["TextBlocks", "lines_of", "scientific", "whole"]
@@ -96,6 +97,8 @@ class TextBlocks(Blocks):
         if not data.strip():
             return np.empty((0, len(self._wanted)))
         wanted = self._wanted if len(self._wanted) < self.columns else None
+        if wanted is None and (values := fixed_numbers(data, self.columns)) is not None:
+            return values
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # numpy tells that there were only comments
@@ -190,12 +193,12 @@ def _letters(digits: np.ndarray, exponent: np.ndarray, negative: np.ndarray) -> 
     return text
 
 
-def whole(values: np.ndarray) -> np.ndarray:
-    """(n, width) letters of whole numbers, right-aligned, as wide as the longest."""
+def whole(values: np.ndarray, width: int = 1) -> np.ndarray:
+    """(n, width) letters of whole numbers, right-aligned, as wide as the longest or wider."""
     values = np.asarray(values, np.int64)
     different, places = np.unique(values, return_inverse=True)
     texts = [str(value) for value in different.tolist()] or [""]
-    width = max(map(len, texts))
+    width = max(width, *map(len, texts))
     table = np.array([list(text.rjust(width).encode()) for text in texts], np.uint8).reshape(len(texts), width)
     return table[places.reshape(-1)]
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 ENDINGS = {"npy": ".npy", "npz": ".npz", "root": ".root", "mcpl": ".mcpl"}
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def _written(folder: Path, name: str) -> Path:
