@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from builders.phase_space_builder import beam_records, write_phase_space
 from builders.photon_model_builder import SHA256, save_small_model, small_model
+from Dose3DLib.bundles.folder import shipped_bundles
 from Dose3DLib.cli.main import main
 from Dose3DLib.core.errors import Cancelled, InputError, OutputError
 from Dose3DLib.core.progress import Progress
@@ -279,6 +280,21 @@ def test_refused_in_one_line(model, tmp_path, capsys, arguments):
     lines = capsys.readouterr().err.strip().splitlines()
     assert sum("error:" in line for line in lines) == 1
     assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", shipped_bundles("phase_space"))
+def test_each_shipped_model(name, tmp_path):
+    """Records by numpy alone: type, energy, x, y, u, v."""
+    phsp_generate.run(Settings(model=name, photons=20_000, output=tmp_path / "b.IAEAphsp", device="cpu"))
+    records = np.fromfile(tmp_path / "b.IAEAphsp", [("type", "i1"), *((field, "<f4") for field in "exyuv")])
+    assert len(records) == 20_000
+    assert (records["type"] == 1).all()
+    assert (records["e"] < 0).all()
+    assert -records["e"].min() < 6.2  # of 6.0 MeV electrons with a width of 0.18
+    assert (np.hypot(records["u"], records["v"]) < 1).all()
+    text = (tmp_path / "b.IAEAheader").read_text("utf-8")
+    assert re.search(r"learned from open_train\S*, SHA-256 9aadb4e17a400b3b", text)
+    assert re.search(r"times 2\.46", text)  # 3,100,000 electrons, 1,259,210 photons
 
 
 def test_the_yield_of_a_real_file_carries_over(shared_data, tmp_path):

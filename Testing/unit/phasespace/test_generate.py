@@ -6,6 +6,7 @@ import re
 import struct
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -53,13 +54,14 @@ def test_every_record_is_a_photon_that_starts_a_history(written):
     assert header(written, "PHOTONS") == header(written, "PARTICLES") == "70000"
 
 
-@pytest.mark.parametrize(("coordinates", "spread"), [("physics", 3.0), ("raw", 3.0)])
+@pytest.mark.parametrize(("coordinates", "spread"), [("physics", 30.0), ("raw", 3.0)])
 def test_impossible_photons_are_drawn_again(tmp_path, coordinates, spread):
     """A wild network: without a second draw the file would be short, or hold energies and directions that cannot be."""
     model = small_model(coordinates, spread)
     context = torch.zeros((4096, model.network.context))
-    network = model.network.sample(torch.randn((4096, model.network.latent_size)), context)
-    assert not model.coordinates.decode(network, context)[1].all()  # there is something to draw again
+    noise = torch.randn((4096, model.network.latent_size), generator=torch.Generator().manual_seed(0))
+    _, possible = model.coordinates.decode(model.network.sample(noise, context), context)
+    assert possible.float().mean() < 0.99  # there is something to draw again
     records = decode(write(tmp_path / "beam.IAEAphsp", model, Order(20_000, 1)))
     energy = -records[:, 1]
     assert len(records) == 20_000
@@ -231,6 +233,17 @@ def test_a_cancel_has_its_chance_after_each_block():
     with pytest.raises(Cancelled):
         write_photons(FakePhotonModel(10), Order(10**6, 1), Writer(), None, Progress(cancelled=lambda: len(blocks) > 2))
     assert len(blocks) == 3
+
+
+def test_writing_takes_little_beside_making(tmp_path):
+    """Half a processor second a million photons is the bound; 0.03 was measured. The network is left out."""
+    block = FakePhotonModel().tensor(65_536, 1)
+    model = FakePhotonModel()
+    model.blocks = lambda seed, count, device, conditions: (block for _ in range(count // len(block)))
+    start = time.process_time()
+    path = write(tmp_path / "a.IAEAphsp", model, Order(16 * 65_536, 1))
+    assert time.process_time() - start < 0.5
+    assert path.stat().st_size == 21 * 16 * 65_536
 
 
 MEMORY = """

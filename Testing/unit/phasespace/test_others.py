@@ -130,6 +130,17 @@ def test_nothing_comes_round_again(beam):
     assert (energy[:4000] != energy[8192:12_192]).mean() > 0.9
 
 
+def test_thousands_of_millions_of_photons_are_no_other_matter(beam):
+    """Beyond 32 bits nothing is lost: numbers and places by the law of the first ones."""
+    others, start = Others(pool_of(beam), 0.2, 1), 3 * 10**12
+    places, found = others.between(start, start + 50_000)
+    assert len(places) == len(found) == others.count(start + 50_000) - others.count(start)
+    assert abs(len(places) - 10_000) <= 1
+    assert places.min() >= start
+    assert places.max() < start + 50_000
+    assert (np.diff(places) % 2 == 1).mean() == pytest.approx(0.5, abs=0.05)  # float64 still knows single photons
+
+
 def test_seed_blocks_and_number_of_photons_change_nothing(beam, tmp_path):
     def content(count: int, block: int, seed: int) -> bytes:
         others = Others(pool_of(beam), 0.37, seed)
