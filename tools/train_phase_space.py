@@ -4,7 +4,7 @@
     python tools/train_phase_space.py --data PHASESPACE_6MV --work WORK 6mv-flow 6mv-fast
     python tools/train_phase_space.py --data PHASESPACE_6MV --work WORK --install        # into the repository
 
-Run again with the same --work it goes on where it was. Only `open_train` is read; `open_test` never is.
+Run again with the same --work it goes on where it was. `open_test` is never read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from Dose3DLib.tasks import phsp_train  # noqa: E402
 
 SEED = 20261125
 SHIPPED = ROOT / "Dose3D" / "Dose3DLib" / "bundles" / "shipped"
-FAITHFUL = ROOT / "Testing" / "benchmarks" / "faithful_models"
+BENCHMARKS = ROOT / "Testing" / "benchmarks"
+FAITHFUL, FIELD = BENCHMARKS / "faithful_models", BENCHMARKS / "field_model"
 SEED_MODELS = ("beta-vae", "mkmmd-vae", "mmd-wae", "info-vae", "gan")
 LICENCE = """The weights were made by the Dose3D project and are under the Apache License 2.0, as the rest of Dose3D.
 
@@ -42,13 +43,15 @@ class Recipe:
     teacher: str | None = None
     faithful: bool = False
     place: Path = SHIPPED
+    file: str = "open_train"
 
 
 RECIPES = {
-    "6mv-flow": Recipe("flow", 25),
-    "6mv-fast": Recipe("distilled", 12, teacher="6mv-flow"),
-    **{f"6mv-{name}": Recipe(name, 6) for name in SEED_MODELS},
-    **{f"raw-{name}": Recipe(name, 6, "raw", faithful=True, place=FAITHFUL) for name in SEED_MODELS},
+    "6mv-flow": Recipe("flow", 12),
+    "6mv-fast": Recipe("distilled", 8, teacher="6mv-flow"),
+    **{f"6mv-{name}": Recipe(name, 4) for name in SEED_MODELS},
+    **{f"raw-{name}": Recipe(name, 4, "raw", faithful=True, place=FAITHFUL) for name in SEED_MODELS},
+    "jaws-flow": Recipe("flow", 4, place=FIELD, file="jaws_10x10"),
 }
 
 
@@ -57,7 +60,7 @@ def train(name: str, data: Path, work: Path) -> None:
     recipe = RECIPES[name]
     teacher = None if recipe.teacher is None else str(work / recipe.teacher)
     settings = phsp_train.Settings(
-        phase_spaces=(str(data / "open_train.IAEAphsp"),), output=work / name, model=recipe.model,
+        phase_spaces=(str(data / f"{recipe.file}.IAEAphsp"),), output=work / name, model=recipe.model,
         coordinates=recipe.coordinates, minutes=recipe.minutes, faithful=recipe.faithful, teacher=teacher, seed=SEED,
         device="auto",
     )  # fmt: skip
@@ -76,7 +79,7 @@ def install(name: str, work: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(RECIPES)} (default: all)")
-    parser.add_argument("--data", type=Path, required=True, help="folder with open_train.IAEAphsp")
+    parser.add_argument("--data", type=Path, required=True, help="folder with open_train and jaws_10x10")
     parser.add_argument("--work", type=Path, required=True, help="where models are kept on the way")
     parser.add_argument("--install", action="store_true", help="copy finished models into the repository")
     arguments = parser.parse_args()
