@@ -22,7 +22,7 @@ __all__ = ["Encoded", "PhotonLearner", "encode_pool", "sliced_distance"]
 _POOL_STEPS = 2000
 """Steps between two pools of a file that is larger than memory."""
 _DIRECTIONS = 64
-_JUDGED = 20_000
+_JUDGED, _PRIOR_JUDGED = 20_000, 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,8 @@ class PhotonLearner:
 
         points, context = (part.to(self.device) for part in self.held_out.at(slice(_JUDGED)))
         noise = self._noise(np.random.default_rng(self.photons.seed))
-        network.after_training(points, context)  # a prior that is fitted last belongs to what is judged
+        # A prior that is fitted last belongs to what is judged; a few photons are enough to see it.
+        network.after_training(points[:_PRIOR_JUDGED], context[:_PRIOR_JUDGED])
         with torch.no_grad():
             loss = float(network.loss(points, context, noise)[0])
             draws = torch.randn((len(points), network.latent_size), generator=noise, device=self.device)
