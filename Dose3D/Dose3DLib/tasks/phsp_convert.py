@@ -190,6 +190,8 @@ def _check_something_is_left(settings: Settings, conversion: Conversion) -> None
 
 def _warn(conversion: Conversion, facts: FileFacts, form: str, progress: Progress) -> None:
     """What the user should know; the numbers are known when all has passed."""
+    from ..phasespace.formats.losses import losses
+
     if number := conversion.left_out["impossible"]:
         progress.warn(f"{number:,} records hold no particle (no numbers, energy or direction, or an unknown species) "
                       "and were left out")  # fmt: skip
@@ -199,10 +201,8 @@ def _warn(conversion: Conversion, facts: FileFacts, form: str, progress: Progres
     if stated and conversion.highest_mev > max(stated) * (1 + _STATED_TOLERANCE):
         progress.warn(f"the highest energy, {conversion.highest_mev:.5g} MeV, is above the {max(stated):.5g} MeV that "
                       "the header states; --max-energy leaves such particles out")  # fmt: skip
-    if form.startswith("egs"):
-        z = facts.constants.get("z")
-        where = "their planes are" if z is None else f"the plane, z = {z:g} cm, is"
-        progress.warn(f"files of EGSnrc do not hold z: {where} written in the provenance only")
+    for loss in losses(form, facts):
+        progress.warn(loss)
     if facts.histories is None:
         progress.warn("original histories are not known: doses cannot be normalised to them")
     if conversion.plan.passes > 1:

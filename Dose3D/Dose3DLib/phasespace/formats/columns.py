@@ -115,7 +115,7 @@ class ColumnDecoder:
     def _notes(self, unit: str | None) -> list[str]:
         notes = [] if unit is None else [f"lengths are taken as {unit}: the file does not say their unit"]
         if "z" not in self.names and self._plane is None:
-            notes.append("there is no column of Z: 0 cm is taken, unless it is given (--input-plane)")
+            notes.append("there is no column of Z: 0 cm is taken where none is given (phsp convert --input-plane)")
         if "w" not in self.names:
             notes.append("there is no column of dZ: it is computed, and taken as positive")
         if "pdg" not in self.names:

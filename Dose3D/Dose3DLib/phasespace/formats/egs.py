@@ -130,7 +130,7 @@ def _notes(header: np.void, count: int, rest: int, plane: float | None) -> list[
             "The header's number of histories may be that of another file."
         )
     if plane is None:
-        notes.append("files of EGSnrc do not hold Z: 0 cm is taken, unless it is given (--input-plane)")
+        notes.append("files of EGSnrc do not hold Z: 0 cm is taken where none is given (phsp convert --input-plane)")
     if header["histories"] > EXACT_HISTORIES:
         notes.append("the number of histories is a float32 in this format, here rounded to seven digits")
     return notes

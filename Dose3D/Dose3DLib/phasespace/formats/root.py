@@ -81,8 +81,13 @@ def open_root(path: Path, unit: str | None = None, plane: float | None = None) -
     if histories is None:
         notes.append("the file holds no number of histories")
     layout = tuple((name, str(tree[name].typename), "") for name in decoder.wanted)
-    return PhaseSpace((path,), "ROOT", str(tree.title), "", histories, layout, records, {"TREE": str(tree.name)},
+    return PhaseSpace((path,), "ROOT", _title(tree), "", histories, layout, records, {"TREE": str(tree.name)},
                       tuple(notes), decoder.constants)  # fmt: skip
+
+
+def _title(tree: Any) -> str:
+    """Trees without a title have their name there."""
+    return "" if tree.title in (tree.name, TREE) else str(tree.title)
 
 
 def _uproot() -> Any:

@@ -56,10 +56,18 @@ def open_topas(path: Path) -> PhaseSpace:
         records, empty, notes = _binary(path, header, size)
     histories, more = _histories(header, empty)
     notes = (*notes, *_count_notes(header, records.count), *more, *check_first(path, records, _REMEDY))
-    layout = tuple((name, _TYPE_NAMES.get(kind.lstrip("<|"), "text"), "") for name, kind in header.columns)
     texts = {name: str(count) for name, count in header.counts.items()}
-    return PhaseSpace((path, header_path), f"TOPAS {header.flavour}", header.title, "", histories, layout, records,
+    kind = f"TOPAS {header.flavour}"
+    return PhaseSpace((path, header_path), kind, header.title, "", histories, _layout(header), records,
                       texts, notes, stated_mev=header.highest_mev)  # fmt: skip
+
+
+def _layout(header: TopasHeader) -> tuple[tuple[str, str, str], ...]:
+    """Short names of what is known, with TOPAS's own as the meaning."""
+    roles = {n: role for role, n in header.roles.items()}
+    kinds = [_TYPE_NAMES.get(kind.lstrip("<|"), "text") for _, kind in header.columns]
+    return tuple((roles.get(n, name), kind, name if n in roles else "")
+                 for n, ((name, _), kind) in enumerate(zip(header.columns, kinds, strict=True)))  # fmt: skip
 
 
 _TYPE_NAMES = {"f4": "float32", "f8": "float64", "i4": "int32", "i8": "int64", "i1": "int8"}
