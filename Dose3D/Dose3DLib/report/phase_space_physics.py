@@ -54,8 +54,8 @@ def rings_parts(rings: Rings, names: Names) -> Parts:
 
 def edges_parts(edges: Edges, names: Names) -> Parts:
     """Positions of 50 % and penumbras."""
-    columns = ("Edge", f"50 %, {names[0]} (cm)", f"{names[1]} (cm)", "Difference (mm)", f"Penumbra, {names[0]} (mm)",
-               f"{names[1]} (mm)", "Difference (mm)", "Verdict")  # fmt: skip
+    columns = ("Edge (mm)", names[0].capitalize(), names[1].capitalize(), "Difference", "Penumbra",
+               names[1].capitalize(), "Difference", "Verdict")  # fmt: skip
     shape = "rectangular" if edges.field.is_rectangular else "round"
     note = (
         f"A {shape} field in the plane of the photons: {edges.verdict}. Where fluence falls to 50 % of the middle, and "
@@ -69,20 +69,19 @@ def edges_parts(edges: Edges, names: Names) -> Parts:
 
 
 def _edge_row(edge: Edge) -> tuple[str, ...]:
-    places = (_with_error(edge.real, edge.real_error), _with_error(edge.generated, edge.generated_error))
-    moved = _with_error(edge.difference, edge.difference_error, _MM_PER_CM, 2, signed=True)
-    widths = (_with_error(one, None, _MM_PER_CM, 2) for one in (edge.penumbra_real, edge.penumbra_generated))
-    wider = _with_error(edge.penumbra_difference, edge.penumbra_difference_error, _MM_PER_CM, 2, signed=True)
-    return (edge.name, *places, moved, *widths, wider, edge.verdict)
+    columns = (
+        (edge.real, None), (edge.generated, None), (edge.difference, edge.difference_error),
+        (edge.penumbra_real, None), (edge.penumbra_generated, None),
+        (edge.penumbra_difference, edge.penumbra_difference_error),
+    )  # fmt: skip
+    return (edge.name, *(_mm(*column) for column in columns), edge.verdict)
 
 
-def _with_error(
-    value: float | None, error: float | None, scale: float = 1.0, digits: int = 3, signed: bool = False
-) -> str:
+def _mm(value: float | None, error: float | None) -> str:
     if value is None:
         return "not found"
-    text = f"{scale * value:{'+' if signed else ''}.{digits}f}".replace("-", "\N{MINUS SIGN}")
-    return text if error is None else f"{text} ± {scale * error:.{digits}f}"
+    text = f"{_MM_PER_CM * value:.2f}" if error is None else f"{_MM_PER_CM * value:+.2f} ± {_MM_PER_CM * error:.2f}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def memorisation_parts(found: Memorisation) -> Parts:

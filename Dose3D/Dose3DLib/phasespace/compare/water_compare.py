@@ -80,11 +80,15 @@ class DoseComparison:
     @property
     def verdict(self) -> str:
         """One sentence."""
-        above = [figure.name for figure in self.figures if figure.at_floor is False]
+        above = [figure for figure in self.figures if not figure.at_floor]
         error = f"error of the depth dose up to {self.depth.largest_error_percent:.2g} % of the maximum"
-        if above:
-            return f"dose in water differs ({', '.join(above)}); {error}"
-        return f"dose in water agrees as real with real; {error}"
+        if not above:
+            return f"agrees as real with real; {error}"
+        names = ", ".join(f"{one.name} ({one.value:.3g} over {one.floor.high:.3g} {one.unit})" for one in above)
+        return (
+            f"{len(self.figures) - len(above)} of {len(self.figures)} figures at the floor; over the 95th percentile "
+            f"of real against real: {names}; {error}"
+        )
 
 
 def compare_doses(real: DoseDraws, generated: DoseDraws, rng: np.random.Generator) -> DoseComparison:

@@ -141,7 +141,8 @@ def test_an_output_two_percent_off_is_noticed_though_the_shape_is_the_same():
     assert not output.at_floor
     assert not output.within_error
     assert output.generated / output.real == pytest.approx(1.02, abs=0.005)
-    assert found.verdict.startswith("dose in water differs (")
+    assert "over the 95th percentile" in found.verdict
+    assert "output per photon at 10 cm" in found.verdict
 
 
 def test_a_tilted_profile_and_its_gamma_are_noticed():
