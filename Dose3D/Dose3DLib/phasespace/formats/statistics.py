@@ -69,6 +69,11 @@ class Statistics:
         self.count += len(piece)
         self.new_histories += int(np.count_nonzero(piece.is_new_history))
 
+    def share(self, name: str, value: np.float32) -> bool:
+        """True where all particles so far have this x, y, z or weight."""
+        ends = [figures.weights for figures in self.species.values()] if name == "weight" else [self.extents[name]]
+        return all(low == value == high for low, high in ends)
+
     def _extend(self, name: str, values: np.ndarray) -> None:
         low, high = self.extents.get(name, (np.inf, -np.inf))
         lowest, highest = _extremes(values, f"positions {name.upper()}")
@@ -85,7 +90,7 @@ class Statistics:
         figures.weights = min(figures.weights[0], light), max(figures.weights[1], heavy)
         if light == heavy:
             figures.weight += light * len(weight)
-            figures.weighted_energy += light * float(energy.sum(dtype=np.float64))
+            figures.weighted_energy += light * float(energy.sum())  # numpy sums in pairs: good to seven digits
         else:
             figures.weight += float(weight.sum(dtype=np.float64))
             figures.weighted_energy += float(weight.astype(np.float64) @ energy.astype(np.float64))
