@@ -12,7 +12,7 @@ import numpy as np
 
 from ...core.errors import InputError
 from ..particles import Particles
-from .records import species_of_pdg
+from .records import species_of_pdg, unit_directions
 
 __all__ = ["ARRAY_NAMES", "EXTRAS", "UNITS", "ColumnDecoder", "ColumnRecords", "starts_of_events", "unit_factor"]
 
@@ -47,7 +47,6 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "run": ("RunID",),
 }
 _NEEDED = ("energy", "x", "y", "u", "v")
-_ROUNDING = 1e-6
 
 
 def unit_factor(unit: str, source: object) -> float:
@@ -133,7 +132,7 @@ class ColumnDecoder:
             z = self._length(found["z"]) if "z" in found else np.full(n, self._plane or 0.0, np.float32)
             energy = found["energy"].astype(np.float32)
             weight = found["weight"].astype(np.float32) if "weight" in found else np.ones(n, np.float32)
-            directions = _unit(found["u"], found["v"], found.get("w"))
+            directions = unit_directions(found["u"], found["v"], found.get("w"))
             extras = {name: np.asarray(column(name)).astype(EXTRAS[name]) for name in self._extras}
         species = species_of_pdg(found["pdg"]) if "pdg" in found else np.ones(n, np.int8)
         if "starts" in found:
@@ -195,13 +194,3 @@ def _roles(names: list[str]) -> dict[str, str]:
         if name is not None:
             found[role] = name
     return found
-
-
-def _unit(u: np.ndarray, v: np.ndarray, w: np.ndarray | None) -> tuple[np.ndarray, ...]:
-    """Directions of length one: as they are where only rounding is missing, else brought to it."""
-    u, v = u.astype(np.float64), v.astype(np.float64)
-    w = np.sqrt(np.maximum(1 - u**2 - v**2, 0)) if w is None else w.astype(np.float64)
-    length = np.sqrt(u**2 + v**2 + w**2)
-    length[np.abs(length - 1) < _ROUNDING] = 1
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return tuple((cosine / length).astype(np.float32) for cosine in (u, v, w))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .columns import EXTRAS
 from .egs import EXACT_HISTORIES
+from .peneasy import ILB
 from .topas_header import OWN_EXTRAS
 
 if TYPE_CHECKING:
@@ -13,14 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["losses"]
 
-_ILB = tuple(f"ILB{n}" for n in range(1, 6))
 _KEPT: dict[str, tuple[str, ...]] = {
     "egs-mode0": ("LATCH",),
     "egs-mode2": ("LATCH", "ZLAST"),
     "topas": tuple(OWN_EXTRAS),
     "topas-ascii": tuple(OWN_EXTRAS),
     "topas-limited": (),
-    "peneasy": _ILB,
+    "peneasy": tuple(name for names in ILB for name in names),
     "npy": tuple(EXTRAS),
     "npz": tuple(EXTRAS),
     "root": tuple(EXTRAS),
@@ -43,7 +43,7 @@ def losses(form: str, facts: FileFacts) -> tuple[str, ...]:
                 f"files of EGSnrc hold histories as a float32: {facts.histories:,} are rounded to seven digits"
             )
     if form == "npy" and facts.histories is not None:
-        found.append(f"numpy arrays do not hold the {facts.histories:,} original histories: they are in the provenance; .npz holds them")
+        found.append(f"numpy arrays do not hold original histories: {facts.histories:,} are in the provenance only")
     lost = [name for name, _ in facts.extras if name not in (*_KEPT.get(form, (name,)), _HISTORY_FLAGS)]
     if lost:
         found.append(f"this format has no place for {', '.join(lost)}: left out")

@@ -15,13 +15,13 @@ import numpy as np
 from ...core.errors import InputError
 from ..particles import Particles
 from ..phase_space import PhaseSpace
-from .records import check_first, file_size
+from .records import check_first, file_size, unit_directions
 from .text import TextBlocks, lines_of, scientific, whole
 
 if TYPE_CHECKING:
     from ..write import FileFacts
 
-__all__ = ["PeneasyWriter", "is_peneasy", "open_peneasy"]
+__all__ = ["ILB", "PeneasyWriter", "is_peneasy", "open_peneasy"]
 
 FIRST_LINES = (
     "# [PHASE SPACE FILE FORMAT penEasy v.2008-05-15]\n# KPAR : E : X : Y : Z : U : V : W : WGHT : DeltaN : ILB(1..5)\n"
@@ -32,6 +32,8 @@ _OLD_ORDER = (*range(9), 14, *range(9, 14))
 """Where the columns of `_COLUMNS` stand in files from before 2008."""
 _DELTA_WIDTH = 12
 """Lines of one length are read faster."""
+ILB = (("ILB1", "ILB"), *((f"ILB{n}", f"ILB {n}") for n in range(2, 6)))
+"""Names of each of the flags among the extra values: here, and where several are read from IAEA files."""
 _SPECIES = np.array([0, 2, 1, 3, 5], np.int8)
 _REMEDY = "name a phase space of penEasy, or copy it again"
 
@@ -89,20 +91,28 @@ def _decoder(order: tuple[int, ...] | None):
             kind = values[:, 0]
             known = (kind >= 1) & (kind <= 4) & (kind == np.rint(kind))
             species = _SPECIES[np.where(known, kind, 0).astype(np.int64)]
-            single = [values[:, n].astype(np.float32) for n in range(2, 9)]
+            place = [values[:, n].astype(np.float32) for n in range(2, 5)]
+            directions = unit_directions(*values[:, 5:8].T)
+            weight = values[:, 8].astype(np.float32)
             extras = {name: values[:, n].astype(np.int32) for n, name in enumerate(_COLUMNS) if n > 9}
             extras = {"incremental history": values[:, 9].astype(np.int32), **extras}
             energy = (values[:, 1] / 1e6).astype(np.float32)
-        return Particles(species, energy, *single, values[:, 9] >= 1, extras)
+        return Particles(species, energy, *place, *directions, weight, values[:, 9] >= 1, extras)
 
     return decode
+
+
+def _flags(particles: Particles, names: tuple[str, ...]) -> np.ndarray:
+    """The extra value that has one of these names, else zeros."""
+    found = [particles.extras[name] for name in names if name in particles.extras]
+    return found[0] if found else np.zeros(len(particles))
 
 
 class PeneasyWriter:
     """Writes by chunks. Empty histories are put before the first record, so that the sum of DeltaN is right.
 
     DeltaN comes from the extra "incremental history" where the particles have it, else it is 1 where a history starts;
-    ILB from the extras ILB1 to ILB5.
+    ILB from the extras ILB1 to ILB5, also under the names that they have in IAEA files.
 
     Raises
     ------
@@ -130,7 +140,7 @@ class PeneasyWriter:
         of = particles
         numbers = (of.energy.astype(np.float64) * 1e6, of.x, of.y, of.z, of.u, of.v, of.w, of.weight)
         before = [whole(kinds), *map(scientific, numbers)]
-        after = [whole(of.extras[name] if name in of.extras else np.zeros(len(of))) for name in _COLUMNS[10:]]
+        after = [whole(_flags(of, names)) for names in ILB]
         if self._first_delta is None:
             place = self._file.tell() + sum(column.shape[1] + 1 for column in before)
             self._first_delta = (place, int(delta[0]))

@@ -22,6 +22,7 @@ __all__ = [
     "file_size",
     "pdg_of_species",
     "species_of_pdg",
+    "unit_directions",
     "with_third_cosine",
 ]
 
@@ -36,6 +37,7 @@ BLOCK = 1 << 16
 
 _LOOKED_AT = 1000
 _MOST_ODD = 0.1
+_ROUNDING = 1e-6
 
 
 class MappedRecords:
@@ -163,6 +165,16 @@ def with_third_cosine(u: np.ndarray, v: np.ndarray, backwards: np.ndarray) -> tu
         u, v = u.copy(), v.copy()
         u[long], v[long] = u[long] / length, v[long] / length
     return u, v, w
+
+
+def unit_directions(u: np.ndarray, v: np.ndarray, w: np.ndarray | None) -> tuple[np.ndarray, ...]:
+    """Directions of length one: as they are where only rounding is missing, else brought to it."""
+    u, v = u.astype(np.float64), v.astype(np.float64)
+    w = np.sqrt(np.maximum(1 - u**2 - v**2, 0)) if w is None else w.astype(np.float64)
+    length = np.sqrt(u**2 + v**2 + w**2)
+    length[np.abs(length - 1) < _ROUNDING] = 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return tuple((cosine / length).astype(np.float32) for cosine in (u, v, w))
 
 
 def file_size(path: Path, remedy: str) -> int:

@@ -162,7 +162,8 @@ _POWERS = np.array([float(f"1e{n}") for n in range(_LEAST, 70)])
 
 def scientific(values: np.ndarray) -> np.ndarray:
     """(n, 15) letters such as `-1.23456789e+01`: the nine digits that bring every float32 back."""
-    values = np.asarray(values, np.float64)
+    with np.errstate(invalid="ignore"):  # some NaN are signals
+        values = np.asarray(values, np.float64)
     size = np.abs(values)
     finite = np.isfinite(size)
     size = np.where(finite & (size > 0), size, 1.0)

@@ -112,6 +112,16 @@ def test_counts_that_disagree(tmp_path):
         open_phase_space(mcpl_file(path, ()))
 
 
+def test_3e9_particles_of_a_sparse_mcpl_file(tmp_path):
+    path = mcpl_file(tmp_path / "a.mcpl", RECORDS * 2000, count=3_000_000_000, pdg=22)
+    header = path.stat().st_size - 6000 * 32
+    with path.open("r+b") as file:
+        file.truncate(header + 32 * 3_000_000_000)
+    source = open_phase_space(path)
+    assert source.count == 3_000_000_000
+    assert source.read(0, 3).x.tolist() == [1.0, 0.5, -3.0]
+
+
 def test_what_is_refused(tmp_path):
     path = tmp_path / "a.mcpl"
     whole = mcpl_file(path).read_bytes()

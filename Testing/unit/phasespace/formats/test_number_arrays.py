@@ -129,6 +129,19 @@ def test_archives_are_mapped_unless_compressed(tmp_path):
     assert isinstance(open_phase_space(tmp_path / "a.npz").records._columns["X"].base, np.memmap)
 
 
+def test_3e9_rows_of_a_sparse_file(tmp_path):
+    np.save(tmp_path / "a.npy", np.tile(TABLE, (400, 1)))
+    count = 3_000_000_000
+    data = (tmp_path / "a.npy").read_bytes().replace(b"(1200, 7), }      ", b"(3000000000, 7), }")
+    with (tmp_path / "a.npy").open("wb") as file:
+        file.write(data)
+        file.truncate(128 + count * 56)
+    source = open_phase_space(tmp_path / "a.npy")
+    assert source.count == count
+    check(source.read(0, 3))
+    assert len(source.take(np.array([0, count - 1]))) == 2
+
+
 def _cut(data: bytes) -> bytes:
     return data[:-40]
 

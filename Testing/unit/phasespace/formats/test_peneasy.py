@@ -8,9 +8,10 @@ from builders.format_builder import ROWS, check_rows, peneasy_file
 from builders.particle_builder import some_particles
 from Dose3DLib.core.errors import InputError
 from Dose3DLib.phasespace.formats import text
+from Dose3DLib.phasespace.formats.losses import losses
 from Dose3DLib.phasespace.formats.peneasy import PeneasyWriter
 from Dose3DLib.phasespace.read import open_phase_space
-from Dose3DLib.phasespace.write import FileFacts
+from Dose3DLib.phasespace.write import FileFacts, open_writer
 
 
 def test_lines_are_read(tmp_path):
@@ -133,6 +134,29 @@ def test_increments_are_kept_where_histories_start(tmp_path):
     assert (back.is_new_history == particles.is_new_history).all()
 
 
+def test_flags_of_penelope_from_an_iaea_file(tmp_path):
+    """The reader of IAEA files numbers the second of a name."""
+    source = open_phase_space(peneasy_file(tmp_path / "a.dat"))
+    facts = FileFacts(histories=7, extras=tuple((f"ILB{n}", "int32") for n in range(1, 6)))
+    with open_writer(tmp_path / "b.IAEAphsp", facts) as writer:
+        writer.write(source.read(0, 4))
+    particles = open_phase_space(tmp_path / "b.IAEAphsp").read(0, 4)
+    facts = FileFacts(histories=7, extras=tuple((name, "int32") for name in particles.extras))
+    assert losses("peneasy", facts) == ()
+    with open_writer(tmp_path / "c.dat", facts) as writer:
+        writer.write(particles)
+    assert [line.split()[-5:] for line in (tmp_path / "c.dat").read_text().splitlines()[2:]] == [list("12345")] * 4
+
+
+def test_directions_of_few_digits_are_brought_to_length_one(tmp_path):
+    path = peneasy_file(tmp_path / "a.dat", ())
+    path.write_text(path.read_text() + "2 1e6 0 0 0 0.577 0.577 0.577 1 1 0 0 0 0 0\n" * 20)
+    particles = open_phase_space(path).read(0, 20)
+    assert particles.w[3] == pytest.approx(3**-0.5, abs=1e-7)
+    path.write_text(path.read_text() + "2 1e6 0 0 0 0 0 0 1 1 0 0 0 0 0\n")
+    assert any("1 of the first 21" in note for note in open_phase_space(path).notes)
+
+
 def test_neutrons_are_refused(tmp_path):
     with pytest.raises(InputError, match="and there are others"):
         PeneasyWriter(tmp_path / "b.dat", FileFacts()).write(some_particles(5, species=(4,)))
@@ -144,7 +168,7 @@ def test_every_float32_comes_back_from_nine_digits():
     bits = rng.integers(0, 2**32, 200_000, dtype=np.uint32).view(np.float32)
     powers = np.array([sign * base * 10.0**n for n in range(-44, 38) for base in (1, 0.99999999, 9.9999999)
                        for sign in (1, -1)], np.float32)  # fmt: skip
-    values = np.concatenate([bits, powers, [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-45, 3.4e38]]).astype(np.float32)
+    values = np.concatenate([bits, powers, np.array([0.0, -0.0, np.nan, np.inf, -np.inf, 1e-45, 3.4e38], np.float32)])
     letters = text.scientific(values)
     back = np.array([float(bytes(row)) for row in letters], np.float64).astype(np.float32)
     assert np.array_equal(back, values, equal_nan=True)
