@@ -47,7 +47,7 @@ class Recipe:
 
 
 RECIPES = {
-    "6mv-flow": Recipe("flow", 12),
+    "6mv-flow": Recipe("flow", 8),
     "6mv-fast": Recipe("distilled", 8, teacher="6mv-flow"),
     **{f"6mv-{name}": Recipe(name, 4) for name in SEED_MODELS},
     **{f"raw-{name}": Recipe(name, 4, "raw", faithful=True, place=FAITHFUL) for name in SEED_MODELS},

@@ -1,12 +1,12 @@
 """The coordinates that models learn: the raw six, standardised, or physical ones that are exactly normal by rank.
 
 Physical coordinates of a photon are where it crosses the plane and where its straight path back crosses the plane of
-the focus. Round fields are described by azimuth, radius and the radial and tangential part of the focus position,
-others by x and y; the file decides. Photons come in classes, which stand in the context of a network and are drawn by
-their shares: inside the spot of the focus or outside (scattered on the way; their focus position is then a distance and
-an angle), and on a sharp line of the spectrum or not. The narrow spot, field edges, lines and limits of the spectrum
-then stand in shares and in tables of quantiles, one a class and coordinate, and a network learns only how the
-coordinates hang together.
+the focus. Round fields are described by azimuth and radius, others by x and y; the file decides. Photons come in
+classes, which stand in the context of a network and are drawn by their shares: inside the spot of the focus or outside
+(scattered on the way; their focus position is then a distance, and an angle from the direction of their place in the
+plane), and on a sharp line of the spectrum or not. The narrow spot, field edges, lines and limits of the spectrum then
+stand in shares and in tables of quantiles, one a class and coordinate, and a network learns only how the coordinates
+hang together.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["FRAMES", "Coordinates", "fit_coordinates"]
 
 FRAMES: dict[str, tuple[str, ...]] = {
     "raw": RAW,
-    "polar": ("azimuth", "radius", "focus_radial", "focus_tangential", "energy"),
+    "polar": ("azimuth", "radius", "focus_x", "focus_y", "energy"),
     "cartesian": ("x", "y", "focus_x", "focus_y", "energy"),
 }
 """Names of the coordinates in each frame, of photons from the spot."""
@@ -181,7 +181,7 @@ class Coordinates:
         focus = back_projected(photons, self.plane_cm - self.focus_cm)
         if kind == 1:
             return [*place, *_distance_and_angle(focus, azimuth, self.spot), energy]
-        return [*place, *(focus if self.frame == "cartesian" else _turned(focus, azimuth)), energy]
+        return [*place, *focus, energy]
 
     def _decode_raw(self, points: torch.Tensor) -> torch.Tensor:
         import torch
@@ -211,18 +211,15 @@ class Coordinates:
 
         offset = None if self.spot is None else (context[:, 0] > 0.5).to(torch.int64) * KNOTS
         tables, values = self.tables[0], self._values(points)
-        first, second, third, fourth, energy = (
+        first, second, focus_x, focus_y, energy = (
             table.from_normal(points[:, n], values[n], offset) for n, table in enumerate(tables)
         )
+        x, y = first, second
         if self.frame == "polar":
-            cos, sin = torch.cos(first), torch.sin(first)
-            x, y = second * cos, second * sin
-            focus_x, focus_y = third * cos - fourth * sin, third * sin + fourth * cos
-        else:
-            x, y, focus_x, focus_y = first, second, third, fourth
+            x, y = second * torch.cos(first), second * torch.sin(first)
         if offset is not None:
             at = torch.nonzero(offset)[:, 0]
-            away, angle = third[at], fourth[at] + self.spot.turn + torch.atan2(y[at], x[at])
+            away, angle = focus_x[at], focus_y[at] + self.spot.turn + torch.atan2(y[at], x[at])
             focus_x[at] = self.spot.x + away * torch.cos(angle)
             focus_y[at] = self.spot.y + away * torch.sin(angle)
         return x, y, focus_x, focus_y, energy
@@ -332,12 +329,6 @@ def _shares(bare: Coordinates, outside: np.ndarray, line: np.ndarray) -> np.ndar
     kinds, lines = 1 + (bare.spot is not None), 1 + len(bare.lines)
     counts = np.bincount(outside * lines + line + 1, minlength=kinds * lines)
     return counts.reshape(kinds, lines) / max(len(outside), 1)
-
-
-def _turned(focus: tuple[np.ndarray, np.ndarray], azimuth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Radial and tangential part of positions, seen from the azimuth of the photon in the plane."""
-    cos, sin = np.cos(azimuth), np.sin(azimuth)
-    return focus[0] * cos + focus[1] * sin, focus[1] * cos - focus[0] * sin
 
 
 def _distance_and_angle(focus: Any, azimuth: np.ndarray, spot: Spot) -> tuple[np.ndarray, np.ndarray]:

@@ -23,13 +23,14 @@ _PAIRS = 1_000_000
 _PAIRS_A_PHOTON = 10
 _HELD_OUT = 10_000
 _PIECE = 1 << 13
-_REAL_WEIGHT = 1.0
+_REAL_EVERY = 4
 
 
 class Distiller:
     """A `training.loop.Learner`: squared distance to the flow's answer, and sliced Wasserstein distance to photons.
 
-    The flow's answers to a million draws of noise (fewer where it learned from few photons) are computed once and kept in `room`, so that a resumed run has them.
+    The flow's answers to a million draws of noise (fewer where it learned from few photons) are computed once and kept
+    in `room`, so that a resumed run has them.
     """
 
     def __init__(self, learner: PhotonLearner, teacher: GenerativeModel, room: Path, progress: Progress):
@@ -41,16 +42,17 @@ class Distiller:
         self._pairs = _kept_pairs(room / "pairs.safetensors", learner, teacher, progress, pairs)
 
     def draw(self, step: int) -> tuple[Any, ...]:
-        """A batch of photons, and one of pairs: noise, context, answer."""
+        """A batch of pairs: noise, context, answer; and now and then one of photons, which costs more."""
         generator = step_generator(self._learner.photons.seed + 1, step)
         chosen = generator.integers(_HELD_OUT, len(self._pairs[0]), self._learner.batch)
-        return self._learner.draw(step), tuple(part[chosen].to(self._learner.device) for part in self._pairs)
+        pairs = tuple(part[chosen].to(self._learner.device) for part in self._pairs)
+        return pairs, self._learner.draw(step) if step % _REAL_EVERY == 0 else None
 
     def loss(self, network: GenerativeModel, batch: tuple) -> tuple[torch.Tensor, dict[str, float]]:
-        real, (noise, context, answer) = batch
+        (noise, context, answer), real = batch
         distance = (network.sample(noise, context) - answer).square().mean()
-        spread, _ = network.loss(*real)
-        return distance + _REAL_WEIGHT * spread, {"to the flow": float(distance.detach())}
+        loss = distance if real is None else distance + network.loss(*real)[0]
+        return loss, {"to the flow": float(distance.detach())}
 
     def validate(self, network: GenerativeModel) -> dict[str, float]:
         """Of pairs that training does not see: how far from the flow's answer. It decides when to stop."""
