@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -146,6 +147,19 @@ def test_a_model_of_another_plane_is_refused(tmp_path):
     model = save_small_model(tmp_path / "small")
     with pytest.raises(InputError, match=r"small: lies at z = 27 cm, far.IAEAphsp at 50 cm"):
         phsp_compare.run(Settings(real=real, model=(str(model),), output=tmp_path / "out"))
+
+
+def test_the_training_file_is_no_judge(real, tmp_path):
+    trained_on = [{"name": real.name, "sha256": hashlib.sha256(real.read_bytes()).hexdigest()}]
+    folder = save_small_model(tmp_path / "small", small_model(files=trained_on))
+    out = tmp_path / "out"
+    settings = {"model": (str(folder), str(folder)), "output": out, "photons": 200, "draws": 2, "make": 300}
+    result = phsp_compare.run(Settings(real=real, classifier=False, naive=False, **settings))
+    assert any("small was trained on real.IAEAphsp" in one for one in result.warnings)
+    record = json.loads((out / "compare.json").read_text("utf-8"))
+    assert set(record["models"]) == {"small", "small (2)"}, "models of one name are told apart"
+    provenance = json.loads((out / "provenance.json").read_text("utf-8"))
+    assert [one["trained_on"] for one in provenance["models"]] == [trained_on, trained_on]
 
 
 def test_nothing_to_compare_is_refused(real, tmp_path):

@@ -64,6 +64,7 @@ class Job:
     settings: Settings
     plan: Plan
     ground: Ground
+    models: tuple[PhotonModel, ...]
     train: Side | None
     device: str
     water: Water | None

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import InputError
 from ..core.output import atomic_output
 from ..core.progress import Progress
-from ..core.provenance import make_provenance
+from ..core.provenance import file_sha256, make_provenance
 from .base import Result, TaskSettings, option
 from .photon_comparison import Compared, Job, compare_side, histories_of, rng_of, water_of
 
@@ -67,7 +68,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     models = _checked(settings)
     with atomic_output(settings.output, settings.overwrite, _inputs(settings)) as draft:
         job, generated = _prepared(settings, models, progress)
-        compared = _all_sides(job, models, generated, progress)
+        compared = _all_sides(job, generated, progress)
         naive = _naive(job, progress)
         draft.mkdir()
         files = _write(draft, job, compared, naive, progress)
@@ -85,7 +86,32 @@ def _checked(settings: Settings) -> list[PhotonModel]:
     models = [load_model(name) for name in settings.model]
     for model in models:
         next(model.blocks(settings.seed, 0, "cpu", settings.condition), None)  # refuses wrong conditions
-    return models
+    return _named_apart(models, settings)
+
+
+def _named_apart(models: list[PhotonModel], settings: Settings) -> list[PhotonModel]:
+    """Models of the same name, or of the generated file's, get a number."""
+    taken = [] if settings.generated is None else [settings.generated.name]
+    apart = []
+    for model in models:
+        number = taken.count(model.name)
+        taken.append(model.name)
+        apart.append(replace(model, name=f"{model.name} ({number + 1})") if number else model)
+    return apart
+
+
+def _warn_of_training(settings: Settings, models: list[PhotonModel], progress: Progress) -> None:
+    """A model that repeats what it was trained on is at every floor of that file."""
+    from ..phasespace.read import open_phase_space
+
+    records = open_phase_space(settings.real).files[0]
+    for model in models:
+        hashes = [one.get("sha256") for one in model.facts.get("files", []) if one.get("name") == records.name]
+        if hashes and file_sha256(records) in hashes:
+            progress.warn(
+                f"{model.name} was trained on {records.name}: it says little that it looks like it; name a real file "
+                "that it has not seen"
+            )
 
 
 def _inputs(settings: Settings) -> tuple[Path, ...]:
@@ -110,13 +136,14 @@ def _prepared(settings: Settings, models: list[PhotonModel], progress: Progress)
             check_planes(real, side, progress)
     for model in models:
         check_planes(real, _empty_side(model), progress)
+    _warn_of_training(settings, models, progress)
     photons = min(settings.photons, _QUICK_PHOTONS) if settings.quick else settings.photons
     plan = Plan(photons, settings.draws, 1 if settings.quick else Plan.model_draws, settings.classifier, settings.seed)
     sizes = ([] if generated is None else [len(generated)]) + [settings.make] * bool(models)
     with progress.stage("real against real", 0.5):
         ground = lay_ground(real, floor, min(sizes), plan, progress)
     water = water_of(settings, ground, device, progress)
-    return Job(settings, plan, ground, train, device, water), generated
+    return Job(settings, plan, ground, tuple(models), train, device, water), generated
 
 
 def _empty_side(model: PhotonModel) -> Side:
@@ -127,14 +154,14 @@ def _empty_side(model: PhotonModel) -> Side:
     return Side(np.zeros((0, 6), np.float32), np.zeros(0, np.int64), model.name, model.plane_cm)
 
 
-def _all_sides(job: Job, models: list[PhotonModel], generated: Side | None, progress: Progress) -> list[Compared]:
+def _all_sides(job: Job, generated: Side | None, progress: Progress) -> list[Compared]:
     """Each generated side in turn; photons of one model are gone before the next one's are made."""
     compared = []
-    total = len(models) + (generated is not None)
+    total = len(job.models) + (generated is not None)
     if generated is not None:
         with progress.part(0.5 + 0.42 / total):
             compared.append(compare_side(job, generated, None, progress))
-    for n, model in enumerate(models, 1 + total - len(models)):
+    for n, model in enumerate(job.models, 1 + total - len(job.models)):
         with progress.part(0.5 + 0.42 * n / total):
             with progress.stage(f"generate {model.name}", 0.3):
                 side = _generated(job, model, progress)
@@ -228,8 +255,10 @@ def _provenance(job: Job, progress: Progress) -> dict[str, Any]:
     paths = [path for path in (settings.real, settings.generated, settings.floor, settings.train) if path is not None]
     files = [one for path in paths for one in open_phase_space(path).files]
     inputs = [{"path": str(p), "bytes": p.stat().st_size, "modified": int(p.stat().st_mtime)} for p in files]
-    return make_provenance("phsp compare", settings.to_dict(), progress, inputs=inputs, seed=settings.seed,
-                           device=job.device, photons=job.ground.photons)  # fmt: skip
+    known = [{"name": model.name, "kind": model.kind, "weights_sha256": model.facts.get("weights_sha256"),
+              "trained_on": model.facts.get("files", [])} for model in job.models]  # fmt: skip
+    return make_provenance("phsp compare", settings.to_dict(), progress, inputs=inputs, models=known,
+                           seed=settings.seed, device=job.device, photons=job.ground.photons)  # fmt: skip
 
 
 def _write_report(path: Path, job: Job, compared: list[Compared], others: tuple, provenance: dict[str, Any]) -> None:
@@ -269,5 +298,16 @@ def _printed(job: Job, compared: list[Compared]) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=True, default=float) + "\n"
+    text = json.dumps(_known(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     path.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def _known(value: Any) -> Any:
+    """JSON values: null for what is no finite number, as an unknown plane or the worst of infinitely many errors."""
+    if isinstance(value, dict):
+        return {name: _known(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(part) for part in value]
+    if isinstance(value, float | int) and not math.isfinite(value):
+        return None
+    return value
