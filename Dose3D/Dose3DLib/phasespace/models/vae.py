@@ -21,6 +21,8 @@ __all__ = ["MKMMD_VAE", "MMD_WAE", "BetaVAE", "InfoVAE"]
 _ENCODED_AT_ONCE = 65536
 _LOG_VARIANCE = (-9.2, 6.0)
 """Limits of a learned variance: a deviation of 0.01, of a coordinate that is roughly standard normal, to 20."""
+_START = 0.1
+"""Of the usual size of an output layer's weights, where a shortcut is to count at first."""
 _BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Of the multi-kernel MMD, in units of the median distance's."""
 _IMQ_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -30,11 +32,12 @@ _DEFAULTS: dict[str, Any] = {
     "latent": 6,
     "width": 256,
     "layers": 3,
+    "shortcut": True,
     "learned_variance": True,
     "fitted_prior": 32,
     "prior_groups": 4,
 }
-_FAITHFUL: dict[str, Any] = {"learned_variance": False, "fitted_prior": 0}
+_FAITHFUL: dict[str, Any] = {"latent": 6, "shortcut": False, "learned_variance": False, "fitted_prior": 0}
 _FIT: dict[str, Any] = {"learning_rate": 2e-3, "batch": 2048, "weight_decay": 0.0, "ema_decay": 0.998}
 
 
@@ -45,6 +48,8 @@ class _Autoencoder(GenerativeModel):
     -------
     latent, width, layers:
         numbers of a code; neurons of a hidden layer; hidden layers of encoder and of decoder.
+    shortcut:
+        whether codes start as the coordinates themselves, which the networks then bend; else they start anywhere.
     learned_variance:
         the decoder gives a mean and a variance of each coordinate; the negative log likelihood of that Gaussian stands
         in place of the squared error, and samples get its noise. Without it all that the code does not hold is lost.
@@ -69,6 +74,8 @@ class _Autoencoder(GenerativeModel):
         coded, decoded = (2 if twice else 1 for twice in (self.STOCHASTIC, self.options["learned_variance"]))
         self.encoder = mlp(size + context, coded * latent, width, layers)
         self.decoder = mlp(latent + context, decoded * size, width, layers)
+        if self.options["shortcut"]:
+            self.encoder, self.decoder = (Shortcut(net, min(size, latent)) for net in (self.encoder, self.decoder))
         mixture = self.options["fitted_prior"]
         self.prior = LatentPrior(latent, context, mixture, self.options["prior_groups"]) if mixture else None
         self.latent_size = latent + (size if self.options["learned_variance"] else 0) + (1 if mixture else 0)
@@ -200,6 +207,22 @@ def mlp(inputs: int, outputs: int, width: int, layers: int, activation: type[nn.
     widths = [inputs] + [width] * layers
     hidden = [part for a, b in zip(widths, widths[1:], strict=False) for part in (nn.Linear(a, b), activation())]
     return nn.Sequential(*hidden, nn.Linear(widths[-1], outputs))
+
+
+class Shortcut(nn.Module):
+    """An `mlp` plus a linear layer beside it, which starts as the identity of the first `kept` columns."""
+
+    def __init__(self, bend: nn.Sequential, kept: int):
+        super().__init__()
+        self.bend, self.straight = bend, nn.Linear(bend[0].in_features, bend[-1].out_features, bias=False)
+        with torch.no_grad():
+            bend[-1].weight.mul_(_START)
+            bend[-1].bias.zero_()
+            self.straight.weight.zero_()
+            self.straight.weight[:kept, :kept] = torch.eye(kept)
+
+    def forward(self, values: Tensor) -> Tensor:
+        return self.bend(values) + self.straight(values)
 
 
 def _halves(out: Tensor) -> tuple[Tensor, Tensor]:

@@ -163,7 +163,7 @@ def test_without_context(name):
 
 @pytest.mark.parametrize("name", AUTOENCODERS)
 def test_decoded_photons_are_near_the_real_ones(name, tmp_path):
-    network = trained(name, tmp_path, 150, **model_class(name).FAITHFUL)
+    network = trained(name, tmp_path, 150, **{**model_class(name).FAITHFUL, **SMALL})
     points, context = drawn(2000, seed=11)
     with torch.no_grad():
         error = float((network.reconstruct(points, context) - points).square().mean())
@@ -191,7 +191,7 @@ def loss_of(network, points, context):
 
 
 def faithful(name, **options):
-    return build(name, **{**model_class(name).FAITHFUL, **options})
+    return build(name, **{**model_class(name).FAITHFUL, **SMALL, **options})
 
 
 def test_beta_vae_is_squared_error_plus_beta_kl():
