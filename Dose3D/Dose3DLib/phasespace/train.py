@@ -30,6 +30,7 @@ COORDINATES = ("physics", "raw")
 _VALIDATIONS = 24
 _PATIENCE = 6
 _PRIOR_POINTS = 200_000
+_RECORD = "training.json"
 _TEACHER_SHARE = 0.6
 """Of the time of a distilled model: for the flow that it learns from, where none is given."""
 
@@ -90,10 +91,12 @@ def train_model(
     """
     progress = progress or Progress()
     conditions = _conditions(plan, spaces)
-    _claim(room, plan, spaces)
+    record = _record(plan, spaces)
+    _check_room(room, record)
     with progress.stage("read photons", 0.05):
         photons = TrainingPhotons(spaces, plan.seed, progress=progress)
         coordinates = _coordinates(photons, plan, conditions)
+    _claim(room, record)
     job = _Job(photons, coordinates, conditions, plan, room, progress, watch)
     with progress.stage("train", 0.99):
         return job.distilled() if plan.model == "distilled" else job.direct()
@@ -200,16 +203,25 @@ def _conditions(plan: TrainingPlan, spaces: Sequence[PhaseSpace]) -> tuple[Condi
     return (Condition(plan.condition, min(plan.values), max(plan.values)),)
 
 
-def _claim(room: Path, plan: TrainingPlan, spaces: Sequence[PhaseSpace]) -> None:
+def _record(plan: TrainingPlan, spaces: Sequence[PhaseSpace]) -> dict[str, Any]:
+    """What makes a training the same one when it goes on; its length may change."""
+    return {"model": plan.model, "coordinates": plan.coordinates, "options": plan.options, "seed": plan.seed,
+            "condition": plan.condition, "values": list(plan.values),
+            "files": [[str(space.files[0]), space.count] for space in spaces]}  # fmt: skip
+
+
+def _check_room(room: Path, record: dict[str, Any]) -> None:
     """A room belongs to one training: going on with other files or another model would mix them up."""
-    files = [[str(space.files[0]), space.count] for space in spaces]
-    own = {"model": plan.model, "coordinates": plan.coordinates, "options": plan.options, "seed": plan.seed,
-           "condition": plan.condition, "values": list(plan.values), "files": files}  # fmt: skip
-    path = room / "training.json"
-    if path.exists():
-        if json.loads(path.read_text(encoding="utf-8")) != own:
-            cause = "holds a training of other files or another model"
-            raise InputError(room, cause, "remove it, or choose another --output")
-        return
+    path = room / _RECORD
+    try:
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else record
+    except ValueError:
+        known = None
+    if known != record:
+        cause = "holds a training of other files or another model"
+        raise InputError(room, cause, "remove it, or choose another --output")
+
+
+def _claim(room: Path, record: dict[str, Any]) -> None:
     room.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
+    (room / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
