@@ -79,6 +79,9 @@ class HistoryKeeper:
 
     def select(self, particles: Particles, chosen: np.ndarray) -> Particles:
         """Those of a boolean array, mended."""
+        if chosen.all() and not self._increment and (not self._starts or particles.is_new_history[:1].all()):
+            self._starts = self._starts and len(particles) == 0  # nothing to mend, as in most pieces of most files
+            return particles
         places = np.flatnonzero(chosen)
         left = particles.select(places) if len(places) < len(particles) else particles
         flags, self._starts = _first_of_each(particles.is_new_history, places, self._starts)

@@ -83,6 +83,21 @@ def test_histories_whatever_is_left_out_and_however_it_is_cut(data):
     assert numbers.tolist() == gathered
 
 
+@pytest.mark.parametrize("dropped", [(), (0,), (2,), (5,), (0, 1, 2)])
+def test_pieces_that_are_kept_whole_after_pieces_that_are_not(dropped):
+    """The shortcut for whole pieces must not forget what was left out before them."""
+    flags = np.array([True, False, True, True, False, False, False, True])
+    whole = replace(some_particles(8), is_new_history=flags, extras={INCREMENT: flags.astype(np.int32)})
+    chosen = np.array([n not in dropped for n in range(8)])
+    keeper = HistoryKeeper()
+    pieces = [keeper.select(whole.select(slice(n, n + 1)), chosen[n : n + 1]) for n in range(8)]
+    empty = keeper.select(whole.select(slice(0, 0)), chosen[:0])
+    at_once = HistoryKeeper().select(whole, chosen)
+    assert len(empty) == 0
+    assert np.array_equal(np.concatenate([p.is_new_history for p in pieces]), at_once.is_new_history)
+    assert np.array_equal(np.concatenate([p.extras[INCREMENT] for p in pieces]), at_once.extras[INCREMENT])
+
+
 def test_kept_goes_through_pieces():
     particles = some_particles(1000)
     selection = Selection(species=("photon",))
