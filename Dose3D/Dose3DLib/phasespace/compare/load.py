@@ -40,6 +40,8 @@ def read_side(path: Path, limit: int, rng: np.random.Generator, progress: Progre
     """
     source = open_phase_space(path)
     parts = [_photons(part, ids) for part, ids in _parts(source, limit, rng, progress)]
+    if not parts:
+        raise InputError(path, "has no whole history in the pieces that were read", "raise --limit to read all of it")
     photons, history, weight, z = (np.concatenate([part[n] for part in parts]) for n in range(4))
     if len(photons) < source.count and source.count > limit:
         progress.warn(f"{path.name}: {len(photons):,} photons at random places of its {source.count:,} particles")

@@ -104,6 +104,14 @@ def test_photons_that_are_no_numbers_are_left_out(tmp_path):
     assert any("not finite" in one or "no number" in one for one in said)
 
 
+def test_a_large_file_of_one_history_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(load, "_PIECE", 50)
+    particles = beam(1000)
+    path = write(tmp_path / "one.IAEAphsp", replace(particles, is_new_history=np.arange(1000) == 0))
+    with pytest.raises(InputError, match=r"no whole history .*; raise --limit"):
+        read(path, limit=200)
+
+
 @pytest.mark.parametrize("count", [1, 99])
 def test_too_few_photons_are_refused(tmp_path, count):
     path = write(tmp_path / "few.IAEAphsp", beam(count))
