@@ -153,7 +153,7 @@ def water_of(settings: Settings, ground: Ground, device: str, progress: Progress
 
 
 def _uses(settings: Settings, side: Side) -> int:
-    return max(1, round(settings.dose_histories / len(side)))
+    return max(1, round(settings.dose_photons / len(side)))
 
 
 def _add_dose(job: Job, side: Side, found: Compared, progress: Progress) -> None:

@@ -50,7 +50,7 @@ class Settings(TaskSettings):
     naive: bool = option(True, help="naive generators beside the models: Gaussian copula, every variable shuffled")
     dose: bool = option(False, help="dose in water; its tables take minutes once on each computer")
     ssd: float = option(100.0, help="from the focus to the water's surface", unit="cm", minimum=1, maximum=1000)
-    dose_histories: int = option(5_000_000, help="photons transported for the dose of each side", minimum=1000)
+    dose_photons: int = option(10_000_000, help="photons transported for the dose of each side", minimum=1000)
     quick: bool = option(False, help="20,000 photons a side and one draw of each model: a first look")
     device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", help="where models and dose are computed")
     seed: int = option(0, help="seed of draws and of generated photons", minimum=0)
