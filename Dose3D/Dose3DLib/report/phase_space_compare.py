@@ -253,7 +253,7 @@ def _marginals_table(figures: Sequence[Figure]) -> Table | None:
 def _properties_table(figures: Sequence[Figure], group: str) -> Table | None:
     """Real, generated and their difference with all photons; what draws of the floor's size say, too."""
     rows = tuple(
-        (label_of(f.name) + (f" ({f.unit})" if f.unit else ""), _number(f.real), _number(f.generated),
+        (_property_label(f), _number(f.real), _number(f.generated),
          f"{_number(f.generated - f.real, 2)} ± {_number(f.error, 2)}", f.error_verdict, f.floor_verdict)
         for f in figures if f.group == group
     )  # fmt: skip
@@ -262,7 +262,13 @@ def _properties_table(figures: Sequence[Figure], group: str) -> Table | None:
         "Values of all photons on both sides; the error of the difference by bootstrap over histories, within error is "
         "two of it. Draws: the difference in draws of the floor's size against that of real draws."
     )
-    return Table(columns, rows, "lrrrll", note=note) if rows else None
+    muted = frozenset(n for n, row in enumerate(rows) if row[0].endswith(_GIVEN))
+    return Table(columns, rows, "lrrrll", muted, note) if rows else None
+
+
+def _property_label(figure: Figure) -> str:
+    unit = f" ({figure.unit})" if figure.unit else ""
+    return f"{label_of(figure.name)}{unit}" + (f", {_GIVEN}" if figure.by_construction else "")
 
 
 def _verdicts_table(verdicts: Sequence[tuple[str, str]]) -> Table | None:

@@ -12,7 +12,7 @@ from ...core.progress import Progress
 from ..photons import RAW
 from .baselines import gaussian_copula, shuffled
 from .classifier import classifier_auc
-from .floor import Figure, Floor, bootstrap_errors, most_photons, real_pairs
+from .floor import DRAWS, Figure, Floor, bootstrap_errors, most_photons, real_pairs
 from .load import FEWEST
 from .metrics import Reference, distances, make_reference, pair_names, properties
 from .mmd import PERMUTATIONS, mmd_test
@@ -40,6 +40,9 @@ _GROUPS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(pair_names(), ("correlations", "")),
 }
 """Figure -> its group and unit, in the order of the report; shares are in percent."""
+
+_OF_ONE_VARIABLE = dict.fromkeys(("mean energy", "511 keV window", "511 keV exact"), "energy")
+"""Properties that follow from one marginal."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ def lay_ground(real: Side, other: Side | None, fewest: int, plan: Plan, progress
     if number < FEWEST // 2:
         cause = "has too few photons or histories for real-against-real draws"
         raise InputError(real.name, cause, "name a larger file, or give --floor with a second real file")
+    if plan.draws < DRAWS:
+        progress.warn(f"a floor of {plan.draws} draws knows its 95th percentile badly; {DRAWS} are usual")
     if number < plan.photons:
         progress.warn(f"draws have {number:,} photons a side instead of {plan.photons:,}: there are no more")
     reference = make_reference(real)
@@ -203,9 +208,9 @@ def _assemble(
         if name in values:
             error = float(np.hypot(ground.errors[name], errors[name]))
             sides = {"real": scale * ground.values[name], "generated": scale * values[name], "error": scale * error}
-        is_given = name.split(" ", 1)[-1] in by_construction and group == "marginals"
+        variable = _OF_ONE_VARIABLE.get(name) or (name.split(" ", 1)[-1] if group == "marginals" else "")
         yield Figure(name, group, scale * float(np.median(found[name])), floor, unit=unit,
-                     base=0.5 if name.startswith("AUC") else 0.0, by_construction=is_given, **sides,
+                     base=0.5 if name.startswith("AUC") else 0.0, by_construction=variable in by_construction, **sides,
                      **extras.get(name, {}))  # fmt: skip
 
 
