@@ -8,7 +8,7 @@ import qt
 
 __all__ = ["LivePictures"]
 
-LEAST_WIDTH = 240
+LEAST_WIDTH, MARGINS = 240, 24
 """Pixels; a page that was not shown yet has no width."""
 
 
@@ -36,7 +36,7 @@ class LivePictures:
         picture = qt.QPixmap(str(path)) if label is not None else None
         if picture is None or picture.isNull():
             return
-        width = max(label.width, LEAST_WIDTH)
+        width = _widthFor(label)
         if picture.width() > width:
             picture = picture.scaledToWidth(width, qt.Qt.SmoothTransformation)
         label.setPixmap(picture)
@@ -47,3 +47,9 @@ class LivePictures:
         for label in self._labels.values():
             label.clear()
             label.setVisible(False)
+
+
+def _widthFor(label) -> int:
+    """A hidden label knows only what is around it."""
+    around = None if label.isVisible() else label.parent()
+    return max(label.width if around is None else around.width - MARGINS, LEAST_WIDTH)

@@ -84,6 +84,7 @@ class PhaseSpaceSection(Section):
             points=parameters.phaseSpacePoints,
             seed=parameters.phaseSpaceSeed,
             limit=parameters.phaseSpaceLimit * MILLION,
+            scene=bool(folder),
             overwrite=parameters.phaseSpaceReplace and bool(folder),
         )
         name = Path(parameters.phaseSpacePath).stem

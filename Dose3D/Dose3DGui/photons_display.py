@@ -9,6 +9,7 @@ import slicer
 from Dose3DLib.phasespace.marginals import MARGINALS, marginal
 from Dose3DLib.scene.color_nodes import COLORS_ROLE, legend_of
 from Dose3DLib.scene.phase_space_nodes import (
+    FIGURES,
     add_lines,
     add_photons,
     add_spectrum,
@@ -27,15 +28,11 @@ __all__ = ["areOurs", "figuresOf", "lookAt", "plotPhotons", "removePhotons", "sh
 CHART = "dose3dChart"
 """Role of the reference from photons to the chart that was last made of them."""
 
-FIGURES, LENGTH = "Dose3D.Figures", "Dose3D.LineLength"
+LENGTH = "Dose3D.LineLength"
 
 
 def showPhotons(columns: dict[str, np.ndarray], name: str, figures: dict, provenance: dict[str, str]):
-    """Add photons as points to the scene; `figures` (JSON) is what the page says of them. Returns their node.
-
-    `figures` may hold `rows` (name -> value), `system` (the axes in words), `extent` (a sentence on what was read) and
-    `spectrum` (`edges_mev`, `weights`: of all photons that were read, where the points are but a draw).
-    """
+    """Add photons as points to the scene; `figures` is what the page says of them, see FIGURES. Returns their node."""
     node = add_photons(slicer.mrmlScene, columns, name)
     node.SetAttribute(FIGURES, json.dumps(figures))
     setProvenance(node, **provenance)

@@ -130,6 +130,27 @@ def test_fewer_photons_than_asked_for_are_said(tmp_path):
     assert result.summary["electrons"].startswith("50;")
 
 
+def test_the_scene_holds_the_points(beam, tmp_path):
+    pytest.importorskip("slicer")
+    from Dose3DLib.scene.mrb import read_scene
+    from Dose3DLib.scene.phase_space_nodes import photon_columns
+
+    phsp_info.run(Settings(phase_space=beam, output=tmp_path / "out", points=40))
+    (tmp_path / "cache").mkdir()
+    application = read_scene(tmp_path / "out" / "scene.mrb", tmp_path / "cache")
+    photons = photon_columns(application.GetMRMLScene().GetFirstNodeByName("beam photons"))
+    table = points_of(tmp_path / "out")
+    for name in phsp_info.POINT_COLUMNS[:-1]:
+        assert np.allclose(photons[name], table[name], rtol=1e-5), name
+
+
+def test_no_scene_where_none_is_wanted_or_nothing_to_show(beam, tmp_path):
+    for name, settings in (("a", {"scene": False}), ("b", {"points": 0})):
+        result = phsp_info.run(Settings(phase_space=beam, output=tmp_path / name, **settings))
+        assert "scene" not in result.files
+        assert not (tmp_path / name / "scene.mrb").exists()
+
+
 def test_no_photon_at_all(tmp_path):
     beam = write_phase_space(tmp_path, [(2, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)] * 50)
     phsp_info.run(Settings(phase_space=beam, output=tmp_path / "out", points=5))

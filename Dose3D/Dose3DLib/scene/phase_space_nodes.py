@@ -13,7 +13,7 @@ import numpy as np
 from .color_nodes import COLORS_ROLE, add_legend, color_node
 from .plot_nodes import Curve, add_chart
 
-__all__ = ["ENERGY", "LINES_ROLE", "add_lines", "add_photons", "add_spectrum", "lines_of", "photon_columns",
+__all__ = ["ENERGY", "FIGURES", "LINES_ROLE", "add_lines", "add_photons", "add_spectrum", "lines_of", "photon_columns",
            "set_line_length"]  # fmt: skip
 
 _MM_PER_CM = 10.0
@@ -22,6 +22,10 @@ ENERGY = "energy (MeV)"
 SHARE = "share per MeV"
 LINES_ROLE = "dose3dLines"
 """Role of the reference from photons as points to the same as lines."""
+FIGURES = "Dose3D.Figures"
+"""Attribute of photons: JSON of what is known of them: `rows` (name -> value), `system` (axes in words), `extent` (a
+sentence on what was read), `spectrum` (`edges_mev`, `weights`: of all photons that were read)."""
+_STEP = "Dose3D.Step"
 
 
 def add_photons(scene: Any, columns: dict[str, np.ndarray], name: str) -> Any:
@@ -65,15 +69,18 @@ def add_spectrum(scene: Any, edges_mev: np.ndarray, weights: np.ndarray, name: s
     return add_chart(scene, name, (ENERGY, SHARE), (edges[:-1] + edges[1:]) / 2, [Curve(SHARE, share)])
 
 
-def add_lines(scene: Any, node: Any, length_cm: float) -> Any:
+def add_lines(scene: Any, node: Any, length_cm: float, most: int | None = None) -> Any:
     """Add the photons of `node` (from `add_photons`) as lines along their flight, from their place on downstream.
 
-    The lines are a vtkMRMLModelNode of their own with the same colours; `lines_of(node)` finds it again.
+    The lines are a vtkMRMLModelNode of their own with the same colours; `lines_of(node)` finds it again. `most` bounds
+    their number: of more photons every second, third ... has a line.
     """
     import slicer
 
     lines = scene.AddNewNodeByClass("vtkMRMLModelNode", f"{node.GetName()} lines")
-    lines.SetAndObservePolyData(_lines(node.GetPolyData(), length_cm))
+    step = 1 if most is None else max(1, -(-node.GetPolyData().GetNumberOfPoints() // most))
+    lines.SetAttribute(_STEP, str(step))
+    lines.SetAndObservePolyData(_lines(node.GetPolyData(), length_cm, step))
     lines.CreateDefaultDisplayNodes()
     display = lines.GetDisplayNode()
     display.SetRepresentation(slicer.vtkMRMLDisplayNode.WireframeRepresentation)
@@ -90,7 +97,8 @@ def lines_of(node: Any) -> Any:
 
 def set_line_length(node: Any, length_cm: float) -> None:
     """Give the lines of photons another length."""
-    lines_of(node).SetAndObservePolyData(_lines(node.GetPolyData(), length_cm))
+    lines = lines_of(node)
+    lines.SetAndObservePolyData(_lines(node.GetPolyData(), length_cm, int(lines.GetAttribute(_STEP) or 1)))
 
 
 def _color_by_energy(display: Any, colors: Any, top_mev: float) -> None:
@@ -138,14 +146,15 @@ def _points(columns: dict[str, np.ndarray]) -> Any:
     return data
 
 
-def _lines(points: Any, length_cm: float) -> Any:
-    """From each point one line along its direction: the starts come first, then the ends in the same order."""
+def _lines(points: Any, length_cm: float, step: int) -> Any:
+    """From each `step`-th point a line along its direction: the starts come first, then the ends in the same order."""
     import vtk
     from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
 
-    count, data = points.GetNumberOfPoints(), points.GetPointData()
-    starts = vtk_to_numpy(points.GetPoints().GetData()).reshape(count, 3)
-    directions = vtk_to_numpy(data.GetArray("direction")).reshape(count, 3)
+    data = points.GetPointData()
+    starts = vtk_to_numpy(points.GetPoints().GetData()).reshape(-1, 3)[::step]
+    directions = vtk_to_numpy(data.GetArray("direction")).reshape(-1, 3)[::step]
+    count = len(starts)
     ends = starts + np.float32(length_cm * _MM_PER_CM) * directions
     places = vtk.vtkPoints()
     places.SetData(numpy_to_vtk(np.concatenate([starts, ends]), deep=True))
@@ -156,7 +165,7 @@ def _lines(points: Any, length_cm: float) -> Any:
     lines = vtk.vtkPolyData()
     lines.SetPoints(places)
     lines.SetLines(cells)
-    energies = numpy_to_vtk(np.tile(vtk_to_numpy(data.GetArray(ENERGY)), 2), deep=True)
+    energies = numpy_to_vtk(np.tile(vtk_to_numpy(data.GetArray(ENERGY))[::step], 2), deep=True)
     energies.SetName(ENERGY)
     lines.GetPointData().AddArray(energies)
     lines.GetPointData().SetActiveScalars(ENERGY)

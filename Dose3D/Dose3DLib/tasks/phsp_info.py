@@ -9,13 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..core.errors import InputError
+from ..core.errors import InputError, ResourceError
 from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..core.provenance import make_provenance
 from .base import Result, TaskSettings, option
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..phasespace.focus_curve import FocusCurve
     from ..phasespace.particles import Particles
     from ..phasespace.phase_space import PhaseSpace
@@ -43,6 +45,7 @@ class Settings(TaskSettings):
     input_unit: Literal["mm", "cm", "m"] | None = option(
         None, help="unit of lengths of a file that does not tell it (arrays, ROOT; default: mm)"
     )
+    scene: bool = option(True, help="write scene.mrb: the drawn photons for 3D Slicer and dose3d view")
     overwrite: bool = option(False, help="replace an existing output")
 
 
@@ -62,16 +65,20 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
         with progress.part(0.8):
             found = _look(settings, progress)
         draft.mkdir()
-        with progress.stage("points", 0.9):
-            _write_points(draft / "points.csv", _photons(settings, found, progress))
+        with progress.stage("points", 0.85):
+            photons = _photons(settings, found, progress)
+            _write_points(draft / "points.csv", photons)
+        with progress.stage("scene", 0.9):
+            is_wanted = settings.scene and len(photons) > 0
+            files = _write_scene(draft, photons, found, progress) if is_wanted else {}
         provenance = _provenance(settings, found, progress)
         _write_json(draft / "summary.json", _record(found))
         with progress.stage("report", 1.0):
             _write_report(draft / "report.html", found, provenance)
         provenance["seconds"] = dict(progress.seconds)
         _write_json(draft / "provenance.json", provenance)
-    files = {"report": "report.html", "summary": "summary.json", "points": "points.csv",
-             "provenance": "provenance.json"}  # fmt: skip
+    files |= {"report": "report.html", "summary": "summary.json", "points": "points.csv",
+              "provenance": "provenance.json"}  # fmt: skip
     return Result(settings.output, files, _figures(found), tuple(progress.warnings), dict(progress.seconds))
 
 
@@ -172,13 +179,33 @@ def _photons(settings: Settings, looked_at: _Found, progress: Progress) -> Parti
 
 def _write_points(path: Path, photons: Particles) -> None:
     """One line a photon: cm, direction cosines, MeV; as many digits as float32 has."""
-    columns = [photons.x, photons.y, photons.z, photons.u, photons.v, photons.w, photons.energy, photons.weight]
     with path.open("w", encoding="ascii", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(POINT_COLUMNS)
-        texts = [[f"{value:.9g}" for value in values.tolist()] for values in columns]
+        texts = [[f"{value:.9g}" for value in values.tolist()] for values in _columns(photons)]
         texts.append([str(int(flag)) for flag in photons.is_new_history])
         writer.writerows(zip(*texts, strict=True))
+
+
+def _write_scene(draft: Path, photons: Particles, found: _Found, progress: Progress) -> dict[str, str]:
+    """scene.mrb, where slicer-core is there; else a warning."""
+    from ..scene.phase_space_scene import write_phase_space_scene
+
+    columns = dict(zip(POINT_COLUMNS, _columns(photons), strict=False))
+    record = _record(found)
+    figures = {"rows": _figures(found), "system": record["coordinate_system"], "extent": record["extent"]}
+    try:
+        name = found.source.files[0].stem
+        write_phase_space_scene(draft / "scene.mrb", columns, name, figures | {"spectrum": record["spectrum"]})
+    except ResourceError as error:
+        progress.warn(f"No scene.mrb: {error.cause}; {error.remedy}")
+        return {}
+    return {"scene": "scene.mrb"}
+
+
+def _columns(photons: Particles) -> list[np.ndarray]:
+    """In the order of POINT_COLUMNS, but for the last."""
+    return [photons.x, photons.y, photons.z, photons.u, photons.v, photons.w, photons.energy, photons.weight]
 
 
 def _figures(found: _Found) -> dict[str, Any]:
