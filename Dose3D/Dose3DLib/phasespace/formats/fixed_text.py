@@ -18,8 +18,11 @@ _POWERS = 10.0 ** np.arange(_MOST_EXPONENT + 1)
 _BLANK, _SIGN, _DIGIT = 0, 1, 2
 
 
-def fixed_numbers(data: bytes, columns: int) -> np.ndarray | None:
-    """(lines, columns) float64 of the text, None where lines differ in length or a field is not written plainly."""
+def fixed_numbers(data: bytes, columns: int, only: int | None = None) -> np.ndarray | None:
+    """(lines, columns) float64 of the text, None where lines differ in length or a field is not written plainly.
+
+    With `only`, (lines,) of that column; the others are not looked at, but for where they stand.
+    """
     length = data.find(b"\n") + 1
     if length < 2 * columns or len(data) % length:
         return None
@@ -30,11 +33,14 @@ def fixed_numbers(data: bytes, columns: int) -> np.ndarray | None:
     fields = _fields(places[:-1])
     if len(fields) != columns:
         return None
-    values = np.empty((columns, places.shape[1]))
+    if only is not None:
+        values, fields = np.empty((1, places.shape[1])), fields[only : only + 1]
+    else:
+        values = np.empty((columns, places.shape[1]))
     for value, (start, stop) in zip(values, fields, strict=True):
         if not _read_field(places[start:stop], value):
             return None
-    return values.T
+    return values.T if only is None else values[0]
 
 
 def _fields(places: np.ndarray) -> list[tuple[int, int]]:

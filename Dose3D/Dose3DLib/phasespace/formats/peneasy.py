@@ -69,11 +69,10 @@ def open_peneasy(path: Path) -> PhaseSpace:
 
     def look(values: np.ndarray) -> int:
         nonlocal histories
-        delta = values[:, 9 if order is None else order[9]]
-        histories += int(np.clip(np.nan_to_num(delta), 0, 1e15).sum())
+        histories += int(np.clip(np.nan_to_num(values), 0, 1e15).sum())
         return len(values)
 
-    records = TextBlocks(path, len(_COLUMNS), _decoder(order), look=look)
+    records = TextBlocks(path, len(_COLUMNS), _decoder(order), look=look, look_at=9 if order is None else order[9])
     notes = (*records.notes, *check_first(path, records, _REMEDY))
     layout = [(name, "text", meaning) for name, meaning in zip(_COLUMNS, _MEANINGS, strict=True)]
     return PhaseSpace((path,), "penEasy", "", "", histories or None, tuple(layout), records, {}, notes)

@@ -33,11 +33,11 @@ class TextBlocks(Blocks):
         makes `Particles` from the (n, columns wanted) float64 numbers of some lines.
     wanted:
         columns that are numbers and are read; all by default.
-    skip:
-        lines at the beginning that are no records.
     look:
         called once with the numbers of each block, in order; gives how many particles they hold. Without it lines are
         only counted, which is faster; with it, comments (#) may stand between records.
+    look_at:
+        the column that `look` is given, (n,) then, where one will do.
 
     Attributes
     ----------
@@ -56,14 +56,14 @@ class TextBlocks(Blocks):
         columns: int,
         decode: Callable[[np.ndarray], Particles],
         wanted: tuple[int, ...] | None = None,
-        skip: int = 0,
         look: Callable[[np.ndarray], int] | None = None,
+        look_at: int | None = None,
     ):
         self.path, self.columns, self.notes = path, columns, []
-        self._decode, self._look, self._skip = decode, look, skip
+        self._decode, self._look, self._look_at = decode, look, look_at
         self._wanted = wanted or tuple(range(columns))
         self._places: list[tuple[int, int, int]] = []
-        counts = [self._examine(*piece) for piece in _pieces(path, skip)]
+        counts = [self._examine(*piece) for piece in _pieces(path)]
         self._places.append((0, 0, 0))  # what a file without records is read from
         super().__init__(np.cumsum([0, *counts, *([] if counts else [0])]))
 
@@ -72,14 +72,18 @@ class TextBlocks(Blocks):
         start, length, line = self._places[block]
         with self.path.open("rb") as file:
             file.seek(start)
-            return self._decode(self._numbers(file.read(length), line))
+            particles = self._decode(self._numbers(file.read(length), line))
+        if len(particles) != self._firsts[block + 1] - self._firsts[block]:
+            cause = f"behind line {line} there are lines that are neither particles nor empty"
+            raise InputError(self.path, cause, "copy the file again, or take them out")
+        return particles
 
     def _examine(self, start: int, data: bytes, line: int) -> int:
         """Note where a block is; how many particles it holds."""
         data = self._without_rest(data)
         self._places.append((start, len(data), line))
         if self._look is not None:
-            return self._look(self._numbers(data, line))
+            return self._look(self._numbers(data, line, self._look_at))
         return _count_lines(data)
 
     def _without_rest(self, data: bytes) -> bytes:
@@ -92,13 +96,18 @@ class TextBlocks(Blocks):
         self.notes.append(f"the file ends within a line: its last {len(last)} bytes are left out")
         return head + b"\n" if head else b""
 
-    def _numbers(self, data: bytes, line: int) -> np.ndarray:
-        """(lines, wanted) float64."""
+    def _numbers(self, data: bytes, line: int, only: int | None = None) -> np.ndarray:
+        """(lines, wanted) float64, or (lines,) of `only` one column."""
         if not data.strip():
-            return np.empty((0, len(self._wanted)))
-        wanted = self._wanted if len(self._wanted) < self.columns else None
-        if wanted is None and (values := fixed_numbers(data, self.columns)) is not None:
+            return np.empty((0, len(self._wanted)) if only is None else 0)
+        if len(self._wanted) == self.columns and (values := fixed_numbers(data, self.columns, only)) is not None:
             return values
+        values = self._loaded(data, line)
+        return values if only is None else values[:, only]
+
+    def _loaded(self, data: bytes, line: int) -> np.ndarray:
+        """The same by numpy, whatever the places of the columns."""
+        wanted = self._wanted if len(self._wanted) < self.columns else None
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # numpy tells that there were only comments
@@ -124,12 +133,10 @@ class TextBlocks(Blocks):
             return False
 
 
-def _pieces(path: Path, skip: int) -> Iterator[tuple[int, bytes, int]]:
-    """(offset, whole lines, number of the first of them) of the file behind its first `skip` lines."""
+def _pieces(path: Path) -> Iterator[tuple[int, bytes, int]]:
+    """(offset, whole lines, number of the first of them) of the file."""
     with path.open("rb") as file:
-        for _ in range(skip):
-            file.readline(_LONGEST_LINE)
-        line = skip + 1
+        line = 1
         while True:
             start = file.tell()
             data = file.read(PIECE)

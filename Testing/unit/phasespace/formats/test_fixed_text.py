@@ -41,6 +41,7 @@ def test_it_is_what_float_reads(table):
     found = fixed_numbers(data, len(kinds))
     if found is not None:
         assert np.array_equal(found, words(data))
+        assert np.array_equal(fixed_numbers(data, len(kinds), len(kinds) - 1), words(data)[:, -1])
 
 
 @QUICK

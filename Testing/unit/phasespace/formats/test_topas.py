@@ -165,6 +165,12 @@ def test_ascii_lines_that_are_refused(tmp_path):
         with pytest.raises(InputError, match="line 2 does not") as caught:
             open_phase_space(path).read(0, 9)
         assert "\n" not in str(caught.value)
+    path.write_text("\n".join([lines[0], "# a comment between them", "0", *lines[1:]]))
+    with pytest.raises(InputError, match="line 3 does not"):
+        open_phase_space(path).read(0, 9)
+    path.write_text("\n".join([*lines[:3], "# a comment in place of a particle", ""]))
+    with pytest.raises(InputError, match="behind line 1 there are lines"):
+        open_phase_space(path).read(0, 9)
     path.write_bytes(b"")
     with pytest.raises(InputError, match="is empty"):
         open_phase_space(path)
