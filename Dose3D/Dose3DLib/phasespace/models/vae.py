@@ -14,30 +14,30 @@ from torch import Tensor, nn
 
 from .base import GenerativeModel
 from .latent_prior import LatentPrior
+from .layers import Shortcut, mlp
 from .losses import gaussian_nll, imq_kernel, kl_to_standard_normal, mmd, multi_rbf_kernel, rbf_kernel
 
 __all__ = ["MKMMD_VAE", "MMD_WAE", "BetaVAE", "InfoVAE"]
 
 _ENCODED_AT_ONCE = 65536
-_LOG_VARIANCE = (-9.2, 6.0)
-"""Limits of a learned variance: a deviation of 0.01, of a coordinate that is roughly standard normal, to 20."""
-_START = 0.1
-"""Of the usual size of an output layer's weights, where a shortcut is to count at first."""
+_LOG_VARIANCE = (-7.0, 6.0)
+"""Limits of a learned variance: a deviation of 0.03, of a coordinate that is roughly standard normal, to 20."""
 _BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Of the multi-kernel MMD, in units of the median distance's."""
 _IMQ_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Tolstikhin et al. 2018, in units of the mean squared distance of two normal codes."""
 
 _DEFAULTS: dict[str, Any] = {
-    "latent": 6,
-    "width": 256,
+    "latent": 5,
+    "width": 128,
     "layers": 3,
     "shortcut": True,
     "learned_variance": True,
-    "fitted_prior": 32,
+    "fitted_prior": 64,
     "prior_groups": 4,
 }
-_FAITHFUL: dict[str, Any] = {"latent": 6, "shortcut": False, "learned_variance": False, "fitted_prior": 0}
+_FAITHFUL: dict[str, Any] = {"latent": 6, "width": 256, "shortcut": False, "learned_variance": False,
+                             "fitted_prior": 0}  # fmt: skip
 _FIT: dict[str, Any] = {"learning_rate": 2e-3, "batch": 2048, "weight_decay": 0.0, "ema_decay": 0.998}
 
 
@@ -143,9 +143,13 @@ class _Autoencoder(GenerativeModel):
 
 
 class BetaVAE(_Autoencoder):
-    """Error + beta KL: Higgins et al., "beta-VAE", 2017. `beta` 1 with a learned variance is the evidence bound."""
+    """Error + beta KL: Higgins et al., "beta-VAE", 2017. `beta` 1 with a learned variance is the evidence bound.
 
-    DEFAULTS: ClassVar[dict[str, Any]] = {**_DEFAULTS, "beta": 1.0}
+    From 1 on the codes of nearly independent coordinates collapse, since the decoder's noise does as well and costs
+    nothing; below, a code holds its photon, and the fitted prior knows how codes are distributed.
+    """
+
+    DEFAULTS: ClassVar[dict[str, Any]] = {**_DEFAULTS, "beta": 0.3}
     FAITHFUL: ClassVar[dict[str, Any]] = {**_FAITHFUL, "beta": 0.02}
 
     def regulariser(
@@ -189,7 +193,7 @@ class InfoVAE(_Autoencoder):
     `alpha` 0 and `lambda` 1 is the VAE; `alpha` 1 the MMD-VAE.
     """
 
-    DEFAULTS: ClassVar[dict[str, Any]] = {**_DEFAULTS, "alpha": 0.0, "lambda": 10.0, "kernel": "rbf", "mmd_points": 512}
+    DEFAULTS: ClassVar[dict[str, Any]] = {**_DEFAULTS, "alpha": 0.5, "lambda": 10.0, "kernel": "rbf", "mmd_points": 512}
     FAITHFUL: ClassVar[dict[str, Any]] = {**_FAITHFUL, "alpha": 0.98, "lambda": 10.0}
 
     def regulariser(
@@ -200,29 +204,6 @@ class InfoVAE(_Autoencoder):
         alpha, weight = self.options["alpha"], self.options["lambda"]
         term = (1 - alpha) * divergence + (alpha + weight - 1) * discrepancy
         return term, {"kl": float(divergence.detach()), "mmd": float(discrepancy.detach())}
-
-
-def mlp(inputs: int, outputs: int, width: int, layers: int, activation: type[nn.Module] = nn.SiLU) -> nn.Sequential:
-    """`layers` hidden layers of `width` neurons, and a linear one."""
-    widths = [inputs] + [width] * layers
-    hidden = [part for a, b in zip(widths, widths[1:], strict=False) for part in (nn.Linear(a, b), activation())]
-    return nn.Sequential(*hidden, nn.Linear(widths[-1], outputs))
-
-
-class Shortcut(nn.Module):
-    """An `mlp` plus a linear layer beside it, which starts as the identity of the first `kept` columns."""
-
-    def __init__(self, bend: nn.Sequential, kept: int):
-        super().__init__()
-        self.bend, self.straight = bend, nn.Linear(bend[0].in_features, bend[-1].out_features, bias=False)
-        with torch.no_grad():
-            bend[-1].weight.mul_(_START)
-            bend[-1].bias.zero_()
-            self.straight.weight.zero_()
-            self.straight.weight[:kept, :kept] = torch.eye(kept)
-
-    def forward(self, values: Tensor) -> Tensor:
-        return self.bend(values) + self.straight(values)
 
 
 def _halves(out: Tensor) -> tuple[Tensor, Tensor]:
