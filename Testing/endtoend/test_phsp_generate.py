@@ -112,6 +112,14 @@ def test_a_format_that_no_code_reads_gets_advice_in_place_of_a_source(model, tmp
     assert "EGSnrc (choose --format iaea)" in result.summary["no source for"]
 
 
+def test_what_a_format_does_not_hold_is_a_warning(model, tmp_path):
+    egs, npy, iaea = (phsp_generate.run(settings(model, tmp_path / name)).warnings
+                      for name in ("b.egsphsp1", "c.npy", "d.IAEAphsp"))  # fmt: skip
+    assert any("do not hold z" in text for text in egs)
+    assert any("do not hold original histories" in text for text in npy)
+    assert iaea == ()
+
+
 def test_others_are_mixed_in(model, tmp_path):
     """60 electrons in 1000 histories; 4000 photons stand for 10,000 of them."""
     electrons = [(2, -1.0, 0.1 * n, 0.0, 0.0, 0.0, 0.0, 0) for n in range(60)]

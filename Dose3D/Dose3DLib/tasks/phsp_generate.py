@@ -97,6 +97,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
 
 def _prepared(settings: Settings, progress: Progress) -> _Job:
     """Everything that can be refused is refused here."""
+    from ..phasespace.formats.losses import losses
     from ..phasespace.generate import Order, cores, header_facts
     from ..phasespace.photon_model import load_model
     from ..phasespace.write import format_of
@@ -114,6 +115,8 @@ def _prepared(settings: Settings, progress: Progress) -> _Job:
     others, files = _others(settings, model, progress)
     _warn_of_histories(model, progress)
     facts = header_facts(model, order, others)
+    for loss in losses(kind, facts):
+        progress.warn(loss)
     texts = _source_texts(settings, kind, model, facts) if settings.sources else {}
     return _Job(settings, kind, model, order, device, others, files, facts, texts)
 
