@@ -16,7 +16,7 @@ def floors_figure(rows: Sequence[tuple[str, float, float, float]], title: str) -
     """
     figure = new_figure(0.75 + 0.19 * len(rows))
     height = 0.75 + 0.19 * len(rows)
-    axes = figure.add_axes((0.26, 0.5 / height, 0.71, 0.19 * len(rows) / height))
+    axes = figure.add_axes((0.3, 0.5 / height, 0.67, 0.19 * len(rows) / height))
     for n, (_, value, median, high) in enumerate(rows):
         place = len(rows) - 1 - n
         ratio = max(value / median, 0.3)
@@ -32,5 +32,5 @@ def floors_figure(rows: Sequence[tuple[str, float, float, float]], title: str) -
     axes.set_xlabel("value over the median of real against real (band: up to its 95th percentile)")
     style(axes)
     axes.grid(False, axis="y")
-    figure.text(0.26, 1 - 0.06 / height, title, fontsize=8, color=INK, va="top")
+    figure.text(0.3, 1 - 0.06 / height, title, fontsize=8, color=INK, va="top")
     return png_of(figure)

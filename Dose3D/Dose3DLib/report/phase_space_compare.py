@@ -42,7 +42,7 @@ LABELS: dict[str, str] = {
     "spot sigma y": "Spot sigma in y",
     "511 keV window": "Within 510 to 512 keV",
     "511 keV exact": "Exactly 511 keV",
-    "scattered share": "Scattered (beyond 8 sigma of the spot)",
+    "scattered share": "Scattered (8 sigma off the spot)",
     "impossible photons": "Impossible (E or dZ not above 0)",
 }
 """What figures are called on the page."""
@@ -246,7 +246,8 @@ def _marginals_table(figures: Sequence[Figure]) -> Table | None:
         rows.append((f"{label} ({_GIVEN})" if given else label, *cells))
     muted = frozenset(n for n, row in enumerate(rows) if _GIVEN in row[0])
     columns = ("Marginal", "W1", "Floor, 95 %", "Verdict", "KS", "Floor, 95 %", "Verdict")
-    note = "Marked rows are right whatever the network learned: they say nothing about the model." if muted else ""
+    note = "W1 in standard deviations of the real side; the worst is of the six variables, without r."
+    note += " Marked rows are right whatever the network learned: they say nothing about it." if muted else ""
     return Table(columns, tuple(rows), "lrrlrrl", muted, note) if rows else None
 
 

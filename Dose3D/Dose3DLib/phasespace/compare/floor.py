@@ -107,7 +107,7 @@ class Figure:
             return "at the floor"
         if self.base or self.ratio is None:
             return f"{self.value - self.floor.high:+.2g} above the floor"
-        return f"{self.ratio:.3g} x the floor"
+        return f"{float(f'{self.ratio:.3g}'):,g} x the floor"
 
     @property
     def error_verdict(self) -> str:
