@@ -116,9 +116,7 @@ def parse_header(text: str, source: object = "header") -> IaeaHeader:
     blocks, notes = _blocks(text)
     if "RECORD_CONTENTS" not in blocks:
         if "TOPAS" in text[:200].upper():
-            raise InputError(
-                source, "is a header of TOPAS, which cannot be read yet", "convert the file to IAEA format"
-            )
+            raise InputError(source, "is a header of TOPAS of an unknown kind", "mend its first line or copy it again")
         raise InputError(source, "is no IAEA header (there is no $RECORD_CONTENTS)", "name the .IAEAheader file")
     reader = _Reader(blocks, notes, source)
     if reader.integer("FILE_TYPE", 0) != 0:
