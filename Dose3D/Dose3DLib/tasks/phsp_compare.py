@@ -77,12 +77,15 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
 
 def _checked(settings: Settings) -> list[PhotonModel]:
     """The models, loaded; whatever is sure to fail fails here."""
+    from ..phasespace.compare.water_engine import require_packages
     from ..phasespace.photon_model import load_model
 
     if settings.generated is None and not settings.model:
         raise InputError("phsp compare", "has nothing to compare", "name a generated file, or --model")
     if settings.output.is_file():
         raise InputError(settings.output, "is a file", "name a folder for the results")
+    if settings.dose:
+        require_packages()
     models = [load_model(name) for name in settings.model]
     for model in models:
         next(model.blocks(settings.seed, 0, "cpu", settings.condition), None)  # refuses wrong conditions

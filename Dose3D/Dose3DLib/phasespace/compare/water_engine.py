@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,7 @@ from ...core.progress import Progress
 if TYPE_CHECKING:
     from .sides import Side
 
-__all__ = ["Tank", "WaterEngine", "build_tables"]
+__all__ = ["Tank", "WaterEngine", "build_tables", "require_packages"]
 
 _ANNOUNCED_AFTER_S = 10.0
 """Tables that are there already are found within this time."""
@@ -99,7 +101,7 @@ class WaterEngine:
     """
 
     def __init__(self, tank: Tank, highest_mev: float, progress: Progress | None = None, device: str | None = None):
-        _require()
+        require_packages()
         self.tank, self.highest_mev = tank, float(math.ceil(highest_mev))
         self.device = "cuda:0" if device == "cuda" else device or _default_device()
         build_tables(self.highest_mev, progress or Progress(), self.device)
@@ -155,7 +157,14 @@ def _wait(child: subprocess.Popen[Any], start: float, progress: Progress) -> Non
         time.sleep(_POLL_S)
 
 
-def _require() -> None:
+def require_packages() -> None:
+    """See that pyRadMC and Warp are there, and start Warp.
+
+    Raises
+    ------
+    ResourceError
+        one is not installed.
+    """
     try:
         import pyradmc  # noqa: F401
         import warp
@@ -164,9 +173,27 @@ def _require() -> None:
         raise ResourceError(
             missing, "is not installed, dose in water needs it", 'pip install "dose3d[phsp]", or leave --dose out'
         ) from error
-    # Warp tells its devices at its first use; standard output is not ours to write on.
     warp.config.quiet = True
     warp.config.log_level = logging.ERROR
+    with _without_native_errors():
+        warp.init()
+
+
+@contextmanager
+def _without_native_errors() -> Iterator[None]:
+    """Warp's compiled part writes on standard error, past Python, that there is no GPU; which is no error here."""
+    try:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # an application without standard error
+        yield
+        return
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _default_device() -> str:
@@ -210,7 +237,7 @@ def _source(photons: np.ndarray, highest_mev: float) -> Any:
 
 def _build_here(highest_mev: float, device: str) -> None:
     """Make what is missing by a transport of one photon."""
-    _require()
+    require_packages()
     tank = Tank(0.0, (0.0, 0.0), 1.0, 1.0)
     photon = np.array([[0, 0, 0, 0, 1, 1.0]], np.float32)
     engine = _engine(tank, device or _default_device())

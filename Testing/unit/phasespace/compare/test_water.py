@@ -232,3 +232,11 @@ def test_a_ten_by_ten_field_has_clinical_depth_dose(shared_data):
     assert np.array_equal(dose, engine.dose(side, 1, 3))
     same = engine.dose(Side(np.tile(side.photons, (2, 1)), np.tile(side.history, 2), "twice", 50.0), 1, 3)
     assert same.sum() == pytest.approx(dose.sum(), rel=0.01), "per photon, however many there are"
+
+
+def test_warp_starts_without_a_word(capfd):
+    pytest.importorskip("warp", reason="needs pyradmc and warp-lang (dose3d[phsp])")
+    water_engine.require_packages()
+    assert capfd.readouterr() == ("", "")
+    print("heard", file=sys.stderr)
+    assert capfd.readouterr().err == "heard\n", "standard error is there again"
