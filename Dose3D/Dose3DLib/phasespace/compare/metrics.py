@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..focus import robust_sigma
+from ..phase_space import CHUNK
 from ..photons import RAW
 from .sides import Focus, Side, focus_of
 
@@ -113,10 +114,13 @@ def sliced_wasserstein(a: np.ndarray, b: np.ndarray, directions: np.ndarray) -> 
     return float(np.mean([wasserstein_1(*pair) for pair in zip(a, b, strict=True)]))
 
 
-def correlations(photons: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+def correlations(photons: np.ndarray) -> np.ndarray:
     """(6, 6) Pearson correlations; zero where a variable does not vary."""
-    values = photons.astype(np.float64)
-    covariance = np.cov(values, rowvar=False, aweights=weights)
+    mean = photons.mean(axis=0, dtype=np.float64)
+    covariance = np.zeros((photons.shape[1],) * 2)
+    for start in range(0, len(photons), CHUNK):
+        values = photons[start : start + CHUNK] - mean
+        covariance += values.T @ values
     deviation = np.sqrt(np.diag(covariance))
     scale = np.outer(deviation, deviation)
     matrix = np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...core.errors import InputError
 from ..focus import back_projected, best_focus, robust_sigma
+from ..phase_space import CHUNK
 from ..photons import RAW
 
 __all__ = ["FEATURES", "Focus", "Side", "draw", "features", "focus_of", "halves", "take"]
@@ -118,10 +119,13 @@ class Focus:
 
     def positions(self, photons: np.ndarray) -> np.ndarray:
         """(n, 2) float64 x and y [cm] at the focus on the straight lines of the photons."""
-        steep = photons.astype(np.float64)
-        # A direction along the plane never meets the focus: its slope is held finite.
-        steep[:, 4] = np.where(np.abs(steep[:, 4]) < _FLATTEST, np.copysign(_FLATTEST, steep[:, 4]), steep[:, 4])
-        return np.column_stack(back_projected(steep, self.distance_cm))
+        found = np.empty((len(photons), 2))
+        for start in range(0, len(photons), CHUNK):  # millions of photons in double precision take much memory
+            steep = photons[start : start + CHUNK].astype(np.float64)
+            # A direction along the plane never meets the focus: its slope is held finite.
+            steep[:, 4] = np.where(np.abs(steep[:, 4]) < _FLATTEST, np.copysign(_FLATTEST, steep[:, 4]), steep[:, 4])
+            found[start : start + CHUNK] = np.column_stack(back_projected(steep, self.distance_cm))
+        return found
 
 
 def focus_of(side: Side) -> Focus:

@@ -6,6 +6,7 @@ import numpy as np
 import ot
 import pytest
 from builders.beam_builder import LINE_SHARE, PLANE_CM, SPOT_CM, beam_photons
+from Dose3DLib.phasespace.compare import metrics
 from Dose3DLib.phasespace.compare.metrics import (
     correlations,
     distances,
@@ -78,7 +79,8 @@ def test_directions_are_200_unit_vectors_and_always_the_same():
     assert np.array_equal(first, second)
 
 
-def test_correlations_against_numpy_and_without_spread():
+def test_correlations_against_numpy_and_without_spread(monkeypatch):
+    monkeypatch.setattr(metrics, "CHUNK", 700)
     photons = beam_photons(3000)
     assert correlations(photons) == pytest.approx(np.corrcoef(photons.astype(float), rowvar=False), abs=1e-9)
     photons[:, 1] = 2.0

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from builders.beam_builder import FOCUS_CM, PLANE_CM, SPOT_CM, beam_photons
 from Dose3DLib.core.errors import InputError
+from Dose3DLib.phasespace.compare import sides
 from Dose3DLib.phasespace.compare.sides import FEATURES, Side, draw, features, focus_of, halves
 
 
@@ -61,6 +62,13 @@ def test_the_focus_is_found_where_the_plane_is_unknown():
     side = side_of(20_000)
     unknown = Side(side.photons, side.history, "beam", float("nan"))
     assert focus_of(unknown).distance_cm == pytest.approx(focus_of(side).distance_cm, abs=1e-3)
+
+
+def test_places_at_the_focus_come_in_pieces(monkeypatch):
+    photons, focus = beam_photons(1000), focus_of(side_of(5000))
+    whole = focus.positions(photons)
+    monkeypatch.setattr(sides, "CHUNK", 300)
+    assert np.array_equal(focus.positions(photons), whole)
 
 
 def test_features_against_one_photon_by_hand():
