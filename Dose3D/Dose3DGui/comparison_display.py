@@ -25,7 +25,7 @@ SIDES = ("original", "generated")
 def showFigures(record: dict[str, Any], name: str, provenance: dict[str, str]):
     """Add the figures of the first model of a compare.json to the scene; returns their vtkMRMLTableNode.
 
-    Columns: figure, unit, value, median and 95th percentile of real against real, standard error, verdict.
+    Columns: figure with its unit, value, 95th percentile of real against real, verdict, its median, standard error.
     """
     found = next(iter(record["models"].values()))
     figures = found["figures"].values()
@@ -71,17 +71,15 @@ def _removeChart(node) -> None:
 def _columns(figures: list[dict]) -> dict[str, list]:
     """What is no number is an empty cell, so that a table of a quick look is one as well."""
     floors = [figure.get("floor") or {} for figure in figures]
-    numbers = {
-        _("value"): [figure["value"] for figure in figures],
-        _("floor, median"): [floor.get("median") for floor in floors],
-        _("floor, 95 %"): [floor.get("p95") for floor in floors],
-        _("standard error"): [figure.get("error") for figure in figures],
+    names = [figure["name"] + (f" ({figure['unit']})" if figure.get("unit") else "") for figure in figures]
+    return {
+        _("figure"): names,
+        _("value"): [_text(figure["value"]) for figure in figures],
+        _("floor, 95 %"): [_text(floor.get("p95")) for floor in floors],
+        _("verdict"): [_verdict(figure) for figure in figures],
+        _("floor, median"): [_text(floor.get("median")) for floor in floors],
+        _("standard error"): [_text(figure.get("error")) for figure in figures],
     }
-    texts = {title: [_text(value) for value in values] for title, values in numbers.items()}
-    verdicts = [_verdict(figure) for figure in figures]
-    names = [figure["name"] for figure in figures]
-    units = [figure.get("unit") or "" for figure in figures]
-    return {_("figure"): names, _("unit"): units, **texts, _("verdict"): verdicts}
 
 
 def _text(value: float | None) -> str:

@@ -15,6 +15,7 @@ from .model_input import ModelInput
 from .scene_inputs import JobFiles
 from .scene_results import provenanceOf
 from .section import Job, Section, optionOf, shortText, taskNamed
+from .tables import ROW_HEIGHT
 
 __all__ = ["CompareParameters", "CompareSection"]
 
@@ -82,6 +83,7 @@ class CompareSection(Section):
     def setup(self) -> None:
         self.model = ModelInput(self, "compareModel", _("A generated phase space"))
         self.ui.compareTableView.verticalHeader().setVisible(False)
+        self.ui.compareTableView.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         self.wire("comparePlotButton", "clicked()", self.onPlotButton)
         self.wire("compareRemoveButton", "clicked()", self.onRemoveButton)
 
@@ -110,7 +112,9 @@ class CompareSection(Section):
 
     def _refreshResult(self, node) -> None:
         isShown = areFigures(node)
-        self.ui.compareTableView.setMRMLTableNode(node if isShown else None)
+        if self.ui.compareTableView.mrmlTableNode() is not (node if isShown else None):
+            self.ui.compareTableView.setMRMLTableNode(node if isShown else None)
+            self.ui.compareTableView.resizeColumnsToContents()
         self.ui.compareTableView.setVisible(isShown)
         selector, names = self.ui.comparePlotSelector, plotNames(node)
         if [selector.itemText(index) for index in range(selector.count)] != names:

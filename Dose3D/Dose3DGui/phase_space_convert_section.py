@@ -11,6 +11,7 @@ import qt
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterNodeWrapper
 
+from .phase_space_section import AS_SAID
 from .scene_inputs import JobFiles
 from .section import Job, Section, optionOf, shortText, taskNamed
 from .tables import FactsTable
@@ -22,7 +23,6 @@ SPECIES = optionOf(TASK, "species").choices
 RECYCLE, SOURCE_AXIS, SOURCE_Z = (optionOf(TASK, name) for name in ("recycle", "source_axis", "source_z"))
 MILLION = 1_000_000
 BY_ENDING = "by the ending"
-AS_SAID = "as the file says"
 UNITS = [AS_SAID, *optionOf(TASK, "input_unit").choices]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from slicer import vtkMRMLModelNode
 from slicer.i18n import tr as _
-from slicer.parameterNodeWrapper import Default, WithinRange, parameterNodeWrapper
+from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterNodeWrapper
 
 from .scene_inputs import JobFiles
 from .scene_results import provenanceOf
@@ -19,7 +19,8 @@ __all__ = ["PhaseSpaceParameters", "PhaseSpaceSection", "readPoints"]
 
 MILLION = 1_000_000
 TASK = taskNamed("phsp", "info")
-POINTS, SEED, LIMIT = (optionOf(TASK, name) for name in ("points", "seed", "limit"))
+POINTS, SEED, LIMIT, UNIT = (optionOf(TASK, name) for name in ("points", "seed", "limit", "input_unit"))
+AS_SAID = "as the file says"
 
 
 @parameterNodeWrapper
@@ -30,6 +31,8 @@ class PhaseSpaceParameters:
         either file of an IAEA pair.
     phaseSpacePoints, phaseSpaceSeed:
         how many photons are drawn for the 3-D view, and the seed of the draw.
+    phaseSpacePlaneGiven, phaseSpacePlane, phaseSpaceUnit:
+        z in cm and unit of lengths, where the file does not say them.
     phaseSpaceLimit:
         millions of particles to read at most.
     phaseSpaceFolder, phaseSpaceReplace:
@@ -41,6 +44,9 @@ class PhaseSpaceParameters:
     phaseSpacePath: str
     phaseSpacePoints: Annotated[int, WithinRange(POINTS.minimum, MILLION), Default(POINTS.default)]
     phaseSpaceSeed: Annotated[int, WithinRange(SEED.minimum, MILLION), Default(SEED.default)]
+    phaseSpacePlaneGiven: bool
+    phaseSpacePlane: Annotated[float, WithinRange(-100_000, 100_000)]
+    phaseSpaceUnit: Annotated[str, Choice([AS_SAID, *UNIT.choices]), Default(AS_SAID)]
     phaseSpaceLimit: Annotated[int, WithinRange(1, 100_000), Default(LIMIT.default // MILLION)]
     phaseSpaceFolder: str
     phaseSpaceReplace: bool
@@ -63,6 +69,9 @@ class PhaseSpaceSection(Section):
         self.currentParameters().phaseSpacePath = path
         self.page.showFunction(self)
 
+    def refresh(self) -> None:
+        self.ui.phaseSpacePlaneSpinBox.setEnabled(self.currentParameters().phaseSpacePlaneGiven)
+
     # The job
 
     def problem(self) -> str:
@@ -84,6 +93,8 @@ class PhaseSpaceSection(Section):
             points=parameters.phaseSpacePoints,
             seed=parameters.phaseSpaceSeed,
             limit=parameters.phaseSpaceLimit * MILLION,
+            input_plane=parameters.phaseSpacePlane if parameters.phaseSpacePlaneGiven else None,
+            input_unit=None if parameters.phaseSpaceUnit == AS_SAID else parameters.phaseSpaceUnit,
             scene=bool(folder),
             overwrite=parameters.phaseSpaceReplace and bool(folder),
         )

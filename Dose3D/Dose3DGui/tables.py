@@ -8,7 +8,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-__all__ = ["FactsTable", "fillTable", "prepareTable"]
+__all__ = ["ROW_HEIGHT", "FactsTable", "fillTable", "prepareTable"]
 
 ROW_HEIGHT = 22
 MOST_ROWS = 12

@@ -226,11 +226,25 @@ class TestPhaseSpace(PhaseSpaceCase):
         for words in ("dose3d phsp info", str(path), "--points 77", "--seed 8", "--limit 3000000"):
             self.assertIn(words, text)
 
+    def test_a_file_without_z_and_unit_is_told_both(self):
+        table = np.array([[1.5, -0.2, 0.1, 0, 0, 1.0], [2.5, 0.3, 0.4, 0, 0, 1.0]], np.float32)
+        np.save(self.folder / "photons.npy", table)
+        self.ui.phaseSpacePathEdit.currentPath = str(self.folder / "photons.npy")
+        self.assertIn("no column of Z", self.runJob())
+        self.assertTrue(np.allclose(sorted(self.places().tolist()), [[-0.2, 0.1, 0], [0.3, 0.4, 0]], atol=1e-5))
+        self.assertFalse(self.ui.phaseSpacePlaneSpinBox.enabled)
+        self.check(self.ui.phaseSpacePlaneCheckBox, True)
+        self.ui.phaseSpacePlaneSpinBox.value = 12.5
+        self.choose(self.ui.phaseSpaceUnitSelector, "m")
+        self.assertIn("Done", self.runJob())
+        self.assertTrue(np.allclose(sorted(self.places().tolist()), [[-200, 100, 125], [300, 400, 125]], atol=1e-3))
+
     def test_results_are_kept_where_wanted_and_replaced_when_asked(self):
         self.useFile()
         self.ui.phaseSpaceFolderEdit.currentPath = str(self.folder / "kept")
         self.assertIn("Done", self.runJob())
-        self.assertTrue((self.folder / "kept" / "points.csv").is_file())
+        for name in ("points.csv", "scene.mrb"):
+            self.assertTrue((self.folder / "kept" / name).is_file())
         self.assertIn("exists already", self.runJob())
         self.check(self.ui.phaseSpaceReplaceCheckBox, True)
         self.assertIn("Done", self.runJob())
