@@ -254,7 +254,7 @@ def _marginals_table(figures: Sequence[Figure]) -> Table | None:
 def _properties_table(figures: Sequence[Figure], group: str) -> Table | None:
     """Real, generated and their difference with all photons; what draws of the floor's size say, too."""
     rows = tuple(
-        (_property_label(f), _number(f.real), _number(f.generated),
+        (_property_label(f), _number(f.real, 4), _number(f.generated, 4),
          f"{_number(f.generated - f.real, 2)} ± {_number(f.error, 2)}", f.error_verdict, f.floor_verdict)
         for f in figures if f.group == group
     )  # fmt: skip

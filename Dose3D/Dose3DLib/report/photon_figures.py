@@ -137,7 +137,7 @@ def correlations_figure(original: np.ndarray, other: np.ndarray, names: tuple[st
     labels = [label.split(" ")[0] for label in _VARIABLES.values()]
     titles = (*names, "difference")
     for n, (matrix, title) in enumerate(zip((original, other, other - original), titles, strict=True)):
-        limit = 1.0 if n < 2 else max(0.01, float(np.abs(matrix).max()))
+        limit = 1.0 if n < 2 else max(0.05, float(np.abs(matrix).max()))
         axes = figure.add_axes((0.05 + 0.325 * n, 0.08, 0.29, 0.29 * _PAGE_INCHES / 2.75))
         axes.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit)
         for (i, j), value in np.ndenumerate(matrix):

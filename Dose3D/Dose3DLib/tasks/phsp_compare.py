@@ -225,12 +225,17 @@ def _named_pictures(compared: Sequence[Compared]) -> Iterator[tuple[str, bytes]]
             yield from ((f"{prefix}{kind}{title}.png", png) for title, png, _ in pictures)
 
 
+def _draws_sentence(draws: int) -> str:
+    if draws == 1:
+        return "A model's value is of one draw."
+    return f"A model's value is the median of {draws} draws; a classifier is trained again only where it found little."
+
+
 def _floor_sentence(job: Job) -> str:
     return (
         f"The floor is what {job.plan.draws} draws of {job.ground.photons:,} real photons against as many other real "
         f"ones give ({job.ground.origin}; no history on both sides). At the floor: not above their 95th percentile. "
-        f"A model's value is the median of {job.plan.model_draws} draws; a classifier is trained again only where it "
-        "found little."
+        + _draws_sentence(job.plan.model_draws)
     )
 
 
