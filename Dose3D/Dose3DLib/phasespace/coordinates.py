@@ -38,6 +38,9 @@ _SPOT_SIGMAS = 4.0
 _LEAST_OUTSIDE, _MOST_OUTSIDE = 0.005, 0.6
 _LEAST_PHOTONS = 500
 _HALF_TURN_BINS = 36
+_CALIBRATED = np.linspace(-4.0, 4.0, 81)
+"""Normal coordinates at which a calibration is known."""
+_ENOUGH_BEYOND = 200
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,8 @@ class Coordinates:
         for photons from the spot, then from outside: one table each coordinate; none in "raw".
     mean, deviation:
         float64 (6,), of the raw variables; "raw" only.
+    calibration:
+        float32 (kinds, size, n) or None: what a network's coordinates -4 ... 4 must become to be exactly normal.
     """
 
     frame: str
@@ -91,6 +96,7 @@ class Coordinates:
     tables: tuple[tuple[QuantileTable, ...], ...] = ()
     mean: np.ndarray | None = None
     deviation: np.ndarray | None = None
+    calibration: np.ndarray | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,7 +113,9 @@ class Coordinates:
 
     @property
     def by_construction(self) -> tuple[str, ...]:
-        """Marginal distributions that the tables make right, whatever the network does."""
+        """Marginal distributions that tables, shares and calibration make right, whatever the network does."""
+        if self.calibration is None:
+            return ()
         kept = {"raw": (), "polar": ("r", "energy"), "cartesian": ("x", "y", "energy")}
         return kept[self.frame]
 
@@ -168,6 +176,22 @@ class Coordinates:
         edges = torch.as_tensor(np.cumsum(shares.ravel())[:-1] / shares.sum(), dtype=torch.float32, device=device)
         chance = torch.rand(count, generator=generator, device=device)
         return rows[torch.bucketize(chance, edges, right=True)]
+
+    def calibrated(self, points: np.ndarray, context: np.ndarray) -> Coordinates:
+        """The same, but so that what a network makes, points (n, size) of context (n, `context`), has right marginals.
+
+        Each coordinate of each kind is brought to the normal distribution by its rank; far out, where few points lie,
+        it is left as it is.
+        """
+        if not self.tables:
+            return self
+        is_outside = context[:, 0] > 0.5 if self.spot is not None else np.zeros(len(points), bool)
+        on_line = context[:, self.context - len(self.lines) : self.context].any(axis=1)
+        found = [
+            [_to_normal(points[(is_outside == kind) & ~(on_line & (n == self.size - 1)), n]) for n in range(self.size)]
+            for kind in range(len(self.tables))
+        ]
+        return replace(self, calibration=np.array(found, np.float32))
 
     def _columns(self, outside: np.ndarray, line: np.ndarray) -> np.ndarray:
         lines = (line[:, None] == np.arange(len(self.lines))).astype(np.float32)
@@ -231,9 +255,19 @@ class Coordinates:
         kept = self.__dict__.setdefault("_tensors", {})
         key = (points.device, points.dtype)
         if key not in kept:
-            rows = [np.concatenate([table.values for table in both]) for both in zip(*self.tables, strict=True)]
+            rows = [
+                np.concatenate([self._leaving(kind, n) for kind in range(len(self.tables))]) for n in range(self.size)
+            ]
             kept[key] = [torch.as_tensor(row, dtype=points.dtype, device=points.device) for row in rows]
         return kept[key]
+
+    def _leaving(self, kind: int, coordinate: int) -> np.ndarray:
+        """A table's values with the calibration in it, float64 (KNOTS,)."""
+        table = self.tables[kind][coordinate]
+        if self.calibration is None:
+            return table.values
+        shift = np.interp(table.knots, _CALIBRATED, self.calibration[kind, coordinate] - _CALIBRATED, 0.0, 0.0)
+        return np.interp(table.knots + shift, table.knots, table.values)
 
     def to_dict(self) -> dict[str, Any]:
         """All but the tables' values, as JSON."""
@@ -244,12 +278,13 @@ class Coordinates:
         return {**numbers, **lists, "spot": spot, "reach": [[table.reach for table in row] for row in self.tables]}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The tables' values by kind and coordinate, float32."""
-        return {
+        """The tables' values by kind and coordinate, and the calibration where there is one; float32."""
+        found = {
             f"{kind}.{name}": table.values.astype(np.float32)
             for kind, tables in enumerate(self.tables)
             for name, table in zip(self.names, tables, strict=True)
         }
+        return found if self.calibration is None else {**found, "calibration": self.calibration}
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> Coordinates:
@@ -266,7 +301,8 @@ class Coordinates:
         numbers = {name: float(facts[name]) for name in ("plane_cm", "focus_cm", "highest_mev")}
         spot = None if facts["spot"] is None else Spot(**facts["spot"])
         found["lines"] = found["lines"].astype(np.float32)
-        return cls(facts["frame"], **numbers, **found, spot=spot, tables=tables)
+        given = arrays.get("calibration")
+        return cls(facts["frame"], **numbers, **found, spot=spot, tables=tables, calibration=given)
 
 
 _ARRAYS = ("lines", "at", "shares", "mean", "deviation")
@@ -329,6 +365,16 @@ def _shares(bare: Coordinates, outside: np.ndarray, line: np.ndarray) -> np.ndar
     kinds, lines = 1 + (bare.spot is not None), 1 + len(bare.lines)
     counts = np.bincount(outside * lines + line + 1, minlength=kinds * lines)
     return counts.reshape(kinds, lines) / max(len(outside), 1)
+
+
+def _to_normal(values: np.ndarray) -> np.ndarray:
+    """What `_CALIBRATED` must become so that values (n,) are normal by rank; itself where few values lie beyond."""
+    from scipy.special import ndtri
+
+    share = (np.searchsorted(np.sort(values), _CALIBRATED) + 0.5) / (len(values) + 1)
+    trust = np.clip(len(values) * np.minimum(share, 1 - share) / _ENOUGH_BEYOND, 0, 1) ** 2
+    trust[[0, -1]] = 0
+    return np.maximum.accumulate(_CALIBRATED + trust * (ndtri(share) - _CALIBRATED))
 
 
 def _distance_and_angle(focus: Any, azimuth: np.ndarray, spot: Spot) -> tuple[np.ndarray, np.ndarray]:

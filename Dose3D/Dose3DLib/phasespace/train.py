@@ -17,7 +17,7 @@ from .distil import Distiller
 from .learner import PhotonLearner
 from .models.registry import model_class
 from .phase_space import PhaseSpace
-from .photon_model import Condition, PhotonModel
+from .photon_model import CALIBRATION_POINTS, Condition, PhotonModel, calibrated
 from .training_photons import TrainingPhotons
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class _Job:
         network = fit(learner, self._fit_settings(type(learner.network)), self.room, self.progress)
         points, context = learner.data().at(slice(_PRIOR_POINTS))
         network.after_training(points.to(self.plan.device), context.to(self.plan.device))
-        return self._model(network)
+        return self._calibrated(network)
 
     def distilled(self) -> PhotonModel:
         """Train a small network to do what a flow does, which is trained first where none is given."""
@@ -135,10 +135,10 @@ class _Job:
             with self.progress.part(_TEACHER_SHARE):
                 teacher = first.direct()
             plan = plan.share(1 - _TEACHER_SHARE)
-        job = replace(self, plan=plan, coordinates=teacher.coordinates)
+        job = replace(self, plan=plan, coordinates=replace(teacher.coordinates, calibration=None))
         learner = Distiller(job._learner(job._network()), teacher.network, self.room, self.progress)
         network = fit(learner, job._fit_settings(type(learner.network)), self.room, self.progress)
-        return job._model(network)
+        return job._calibrated(network)
 
     def _network(self) -> GenerativeModel:
         from ..training.seeds import seed_everything
@@ -167,6 +167,11 @@ class _Job:
         seconds = 60 * plan.minutes / _VALIDATIONS if plan.minutes else 30.0
         return FitSettings(Budget(plan.minutes, plan.steps), **own, validate_s=max(seconds, 5.0), checkpoint_s=30.0,
                            patience=_PATIENCE, seed=plan.seed)  # fmt: skip
+
+    def _calibrated(self, network: GenerativeModel) -> PhotonModel:
+        """No more points than tell something beside the photons that were there to learn from."""
+        points = min(CALIBRATION_POINTS, 4 * len(self.photons.pool(0).photons))
+        return calibrated(self._model(network), self.plan.seed, points)
 
     def _model(self, network: GenerativeModel) -> PhotonModel:
         photons = self.photons

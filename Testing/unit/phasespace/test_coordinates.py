@@ -11,7 +11,7 @@ from Dose3DLib.phasespace.focus import back_projected, best_focus, robust_sigma
 from Dose3DLib.phasespace.lines import find_lines, line_of
 from Dose3DLib.phasespace.photons import history_ids, is_usable
 from Dose3DLib.phasespace.quantiles import fit_table
-from scipy.stats import kstest, norm
+from scipy.stats import ks_2samp, kstest, norm
 
 
 def there_and_back(coordinates: Coordinates, photons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -94,8 +94,35 @@ def test_any_noise_gives_unit_vectors_and_energies_in_range():
     photons, possible = coordinates.decode(points, torch.zeros((50_000, coordinates.context)))
     photons = photons[possible].double()
     assert (photons[:, 2:5].square().sum(dim=1) - 1).abs().max() < 5e-7
-    assert 0 < float(photons[:, 5].min())
+    assert float(photons[:, 5].min()) > 0
     assert float(photons[:, 5].max()) <= coordinates.highest_mev
+
+
+def test_calibration_makes_marginals_of_a_wrong_network_right():
+    """A network that bends and shifts its normal numbers: energies and radii of its photons are right all the same."""
+    train, new = beam_photons(60_000, seed=1), beam_photons(40_000, seed=2)
+    coordinates = fit_coordinates(train, PLANE_CM, "physics")
+    generator = torch.Generator().manual_seed(0)
+
+    def wrong(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        context = coordinates.draw_context(count, generator)
+        noise = torch.randn((count, 5), generator=generator)
+        return torch.sinh(0.6 * noise) + 0.2, context
+
+    def distances(used: Coordinates) -> list[float]:
+        made, possible = used.decode(*wrong(40_000))
+        made = made[possible].numpy()
+        values = [(side[:, 5], np.hypot(side[:, 0], side[:, 1])) for side in (made, new)]
+        return [ks_2samp(a, b).statistic for a, b in zip(*values, strict=True)]
+
+    assert coordinates.by_construction == ()
+    assert min(distances(coordinates)) > 0.03
+    points, context = wrong(200_000)
+    right = coordinates.calibrated(points.numpy(), context.numpy())
+    assert max(distances(right)) < 0.012
+    assert right.by_construction == ("r", "energy")
+    again = Coordinates.from_dict(right.to_dict(), right.arrays())
+    assert np.allclose(again.calibration, right.calibration)
 
 
 def test_coordinates_survive_json_and_float32():
