@@ -151,9 +151,7 @@ def open_writer(
     """
     kind = _KINDS[format_of(path, format)]
     targets, inputs = files_of(path, format), tuple(inputs)
-    with ExitStack() as stack:
-        # The one that is entered first appears last: the header.
-        drafts = [stack.enter_context(atomic_output(target, overwrite, inputs)) for target in reversed(targets)][::-1]
+    with _drafts(targets, overwrite, inputs) as drafts:
         with _told_of(Path(path), drafts[0]):
             writer = _writer_class(kind)(drafts[0], facts)
             try:
@@ -166,6 +164,26 @@ def open_writer(
         for written, draft in zip(files, drafts, strict=True):
             if written != draft:
                 os.replace(written, draft)
+
+
+@contextmanager
+def _drafts(targets: tuple[Path, ...], overwrite: bool, inputs: tuple[Path, ...]) -> Iterator[list[Path]]:
+    """Drafts of all targets, which appear in this order; new records go again if their header then fails to appear."""
+    existed, appeared = os.path.lexists(targets[0]), False
+
+    def note(kind: type[BaseException] | None, *_: object) -> None:
+        nonlocal appeared
+        appeared = kind is None
+
+    try:
+        with ExitStack() as stack:  # what is entered first appears last
+            others = [stack.enter_context(atomic_output(one, overwrite, inputs)) for one in reversed(targets[1:])]
+            stack.push(note)
+            yield [stack.enter_context(atomic_output(targets[0], overwrite, inputs)), *reversed(others)]
+    except BaseException:
+        if appeared and not existed:
+            targets[0].unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

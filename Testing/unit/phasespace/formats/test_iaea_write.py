@@ -217,6 +217,22 @@ def test_an_existing_file_of_the_pair_is_not_replaced(tmp_path, other):
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [(f"a{other}", "mine")]
 
 
+def test_records_do_not_stay_without_their_header(tmp_path, monkeypatch):
+    """Somebody writes a header of that name meanwhile: it stays, and no records lie beside that are not its own."""
+    path = tmp_path / "a.IAEAphsp"
+    replace_file = os.replace
+
+    def watched(source, target):
+        replace_file(source, target)
+        if str(target).endswith("a.IAEAphsp"):
+            path.with_suffix(".IAEAheader").write_text("theirs")
+
+    monkeypatch.setattr(os, "replace", watched)
+    with pytest.raises(OutputError, match="exists already"):
+        write(path, some_particles(3), FileFacts(histories=3))
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("a.IAEAheader", "theirs")]
+
+
 @pytest.mark.parametrize("when", ["in the records", "in the header"])
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, when):
     full = OSError(errno.ENOSPC, "No space left on device")
