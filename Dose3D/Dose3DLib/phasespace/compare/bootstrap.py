@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["GROUPS", "REPLICATES", "group_sums", "groups_of_histories", "half_pairs", "resampled"]
+__all__ = ["GROUPS", "REPLICATES", "group_sums", "groups_of_histories", "half_pairs", "resampled", "spread"]
 
 GROUPS = 200
 """Groups of whole histories. Drawing these instead of single histories gives the same errors (their own relative
@@ -50,3 +50,12 @@ def half_pairs(groups: int, pairs: int, rng: np.random.Generator) -> list[tuple[
     """`pairs` random splits of the groups into two halves: indices of both."""
     orders = [rng.permutation(groups) for _ in range(pairs)]
     return [(order[: groups // 2], order[groups // 2 :]) for order in orders]
+
+
+def spread(draws: np.ndarray) -> np.ndarray:
+    """Standard deviation over the draws that have a photon; NaN where none has."""
+    known = np.isfinite(draws)
+    number = np.maximum(known.sum(axis=0), 1)
+    middle = np.where(known, draws, 0.0).sum(axis=0) / number
+    spread = np.sqrt(np.where(known, np.square(draws - middle), 0.0).sum(axis=0) / number)
+    return np.where(known.any(axis=0), spread, np.nan)

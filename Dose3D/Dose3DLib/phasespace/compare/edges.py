@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .bootstrap import group_sums, groups_of_histories, resampled
+from .bootstrap import group_sums, groups_of_histories, resampled, spread
 
 if TYPE_CHECKING:
     from .sides import Side
@@ -255,11 +255,8 @@ def _counts(side: Side, group: np.ndarray, field: Field, cut: _Cut) -> np.ndarra
 
 def _edge(name: str, counts: list[np.ndarray], cut: _Cut, rng: np.random.Generator) -> Edge:
     """Position of 50 % in the coordinates of the file, penumbra, and their errors."""
-    found, spread = [], []
-    for one in counts:
-        found.append(_measures(one.sum(axis=0), cut))
-        spread.append(np.array([_measures(total, cut) for total in resampled(one, rng)]))
-    errors = [np.nanstd(draws, axis=0) if len(draws) else np.full(2, np.nan) for draws in spread]
+    found = [_measures(one.sum(axis=0), cut) for one in counts]
+    errors = [spread(np.array([_measures(total, cut) for total in resampled(one, rng)])) for one in counts]
     difference, error = found[1] - found[0], np.hypot(errors[0], errors[1])
     known = [
         _known(value)

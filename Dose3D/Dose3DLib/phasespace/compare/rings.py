@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .bootstrap import GROUPS, group_sums, groups_of_histories, half_pairs, resampled
+from .bootstrap import GROUPS, group_sums, groups_of_histories, half_pairs, resampled, spread
 
 if TYPE_CHECKING:
     from .sides import Side
@@ -21,6 +21,7 @@ __all__ = ["RingFigure", "Rings", "compare_rings"]
 _RINGS = 14
 _ZONES = 3  # of rings, for the spectrum
 _ENERGY_BINS = 16
+_NARROWEST_CM = 1e-3
 _OUTERMOST = 99.0  # percentile of the real radii: beyond are too few photons for an error
 _FLOOR_DRAWS = 100
 _LINE_MEV = (0.509, 0.513)  # no limit of a bin within the annihilation line: its floats would fall on both sides
@@ -90,7 +91,7 @@ class Rings:
 def compare_rings(real: Side, generated: Side, rng: np.random.Generator) -> Rings:
     """Rings of equal width out to the radius within which 99 % of the real photons lie."""
     center = (float(np.median(real.column("x"))), float(np.median(real.column("y"))))
-    limits = np.linspace(0, np.percentile(_radius(real, center), _OUTERMOST), _RINGS + 1)
+    limits = np.linspace(0, max(np.percentile(_radius(real, center), _OUTERMOST), _NARROWEST_CM), _RINGS + 1)
     zones = limits[np.linspace(0, _RINGS, _ZONES + 1).round().astype(int)]
     energies = _energy_limits(real.column("energy"))
     groups = [groups_of_histories(side.history, rng) for side in (real, generated)]
@@ -150,7 +151,7 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 def _figure(name: str, unit: str, sums: list[np.ndarray], measure: _Measure, rng: np.random.Generator) -> RingFigure:
     """A quantity of both sides from sums over groups; `measure` makes it from totals, for many draws at once."""
     values = [measure(one.sum(axis=0)) for one in sums]
-    errors = [_spread(measure(resampled(one, rng))) for one in sums]
+    errors = [spread(measure(resampled(one, rng))) for one in sums]
     off = _off(values[0], values[1], errors[0], errors[1])
     floors = [
         _worst(_off(measure(sums[0][a].sum(axis=0)), measure(sums[0][b].sum(axis=0)), *2 * [np.sqrt(2) * errors[0]]))
@@ -159,15 +160,6 @@ def _figure(name: str, unit: str, sums: list[np.ndarray], measure: _Measure, rng
     shown = [_known(one) for one in (values[0], errors[0], values[1], errors[1])]
     within = float((off[np.isfinite(off)] <= _WITHIN).mean()) if np.isfinite(off).any() else 0.0
     return RingFigure(name, unit, *shown, worst=_worst(off), within=within, floor=_floor(floors))
-
-
-def _spread(draws: np.ndarray) -> np.ndarray:
-    """Standard deviation over the draws that have a photon; NaN where none has."""
-    known = np.isfinite(draws)
-    number = np.maximum(known.sum(axis=0), 1)
-    middle = np.where(known, draws, 0.0).sum(axis=0) / number
-    spread = np.sqrt(np.where(known, np.square(draws - middle), 0.0).sum(axis=0) / number)
-    return np.where(known.any(axis=0), spread, np.nan)
 
 
 def _off(a: np.ndarray, b: np.ndarray, error_a: np.ndarray, error_b: np.ndarray) -> np.ndarray:
@@ -185,7 +177,9 @@ def _worst(off: np.ndarray) -> float:
 
 
 def _floor(draws: list[float]) -> tuple[float, float]:
-    return float(np.median(draws)), float(np.percentile(draws, 95))
+    # Draws may be infinite, where only one half has photons: nothing is interpolated between them.
+    median, high = np.percentile(draws, [50, 95], method="higher")
+    return float(median), float(high)
 
 
 def _known(values: np.ndarray) -> tuple[float | None, ...]:

@@ -116,3 +116,10 @@ def test_jaws_of_a_real_file_are_where_the_head_has_them(shared_data):
     edges = compare_edges(side, side, np.random.default_rng(0))
     assert [abs(one.real) for one in edges.edges] == pytest.approx([2.5] * 4, abs=0.02)
     assert all(one.real_error < 0.015 for one in edges.edges)
+
+
+def test_a_beam_without_a_width_has_no_edge_and_says_so():
+    pencil = side_of(np.zeros(500), np.zeros(500))
+    edges = compare_edges(pencil, pencil, np.random.default_rng(0))
+    assert {one.verdict for one in edges.edges} == {"not found"}
+    assert {one.real for one in edges.edges} == {None}

@@ -88,3 +88,16 @@ def test_histories_in_pieces_stay_in_one_group():
     group = groups_of_histories(history, rng, groups=50)
     for one in (2, 4, 9):
         assert len(set(group[history == one])) == 1
+
+
+@pytest.mark.parametrize("kind", ["a hundred photons", "pencil", "one energy"])
+def test_unusual_beams_have_figures_without_a_warning(kind: str):
+    photons = beam_photons(100 if kind == "a hundred photons" else 2000, 3)
+    if kind == "pencil":
+        photons[:, :2] = 0.0
+    if kind == "one energy":
+        photons[:, 5] = 1.0
+    side = Side(photons, np.arange(len(photons)), kind, 27.0)
+    rings = compare_rings(side, side, np.random.default_rng(0))
+    assert all(one.worst == 0.0 for one in rings.figures)
+    json.dumps(asdict(rings))
