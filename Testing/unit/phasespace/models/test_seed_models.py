@@ -21,6 +21,7 @@ SEEDS = (*AUTOENCODERS, "gan")
 SMALL = {"latent": 3, "width": 32, "layers": 2}
 LEARNS = {"gan": {"steps": 400, "shortcut": False}}
 """What the adversarial network needs to learn in seconds, from a random start."""
+RATES = {"learning_rate": 0.01, "critic_learning_rate": 0.01}
 
 
 def drawn(number, seed=0):
@@ -66,7 +67,7 @@ def build(name, **options):
 
 def settings(name, steps):
     own = {key: value for key, value in model_class(name).FIT.items() if key != "batch"}
-    return FitSettings(Budget(steps=steps), **{**own, "ema_decay": 0.98, "learning_rate": 0.01})
+    return FitSettings(Budget(steps=steps), **{**own, "ema_decay": 0.98, **RATES})
 
 
 def trained(name, room, steps=250, **options):
