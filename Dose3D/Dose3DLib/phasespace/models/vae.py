@@ -28,7 +28,7 @@ _IMQ_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Tolstikhin et al. 2018, in units of the mean squared distance of two normal codes."""
 
 _DEFAULTS: dict[str, Any] = {
-    "latent": 6,
+    "latent": 5,
     "width": 128,
     "layers": 3,
     "shortcut": True,
@@ -36,7 +36,7 @@ _DEFAULTS: dict[str, Any] = {
     "fitted_prior": 64,
     "prior_groups": 12,
 }
-_FAITHFUL: dict[str, Any] = {"width": 256, "shortcut": False, "learned_variance": False,
+_FAITHFUL: dict[str, Any] = {"latent": 6, "width": 256, "shortcut": False, "learned_variance": False,
                              "fitted_prior": 0}  # fmt: skip
 _FIT: dict[str, Any] = {"learning_rate": 2e-3, "batch": 2048, "weight_decay": 0.0, "ema_decay": 0.998}
 
