@@ -109,7 +109,8 @@ def _lines(model: PhotonModel) -> str:
     place = model.coordinates
     if not len(place.lines):
         return "No sharp line of the spectrum is kept."
-    found = (f"{1000 * e:.5g} keV ({100 * s:.3g} %)" for e, s in zip(place.lines.tolist(), place.line_shares, strict=True))
+    pairs = zip(place.lines.tolist(), place.line_shares, strict=True)
+    found = (f"{1000 * energy:.5g} keV ({100 * share:.3g} %)" for energy, share in pairs)
     return f"Sharp lines of the spectrum, kept exactly: {', '.join(found)}."
 
 

@@ -13,6 +13,7 @@ from ..bundles.folder import first_line, open_folder
 from ..bundles.write import write_bundle
 from ..core.errors import InputError
 from .coordinates import Coordinates
+from .model_facts import check_coordinates, check_facts
 from .models.registry import model_class
 from .photons import is_usable
 
@@ -246,11 +247,13 @@ def load_model(name_or_path: str | Path) -> PhotonModel:
     if facts.get("units") != UNITS:
         cause = f"is a model for other units ({facts.get('units')})"
         raise InputError(folder.path, cause, "train it again, in cm and MeV")
+    check_facts(folder.path, facts)
     weights = folder.weights()
     try:
         arrays = load(weights)
         tables = {name.removeprefix("table."): v for name, v in arrays.items() if name.startswith("table.")}
         coordinates = Coordinates.from_dict(facts["coordinates"], tables)
+        check_coordinates(folder.path, coordinates, len(facts.get("conditions", [])))
         network = _network(facts, coordinates, arrays)
     except InputError:
         raise
