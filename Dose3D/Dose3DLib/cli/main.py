@@ -29,6 +29,8 @@ from .services import COMMANDS, Service
 
 __all__ = ["main"]
 
+_EVENT = b'{"event"'
+
 
 def main(argv: Sequence[str] | None = None, tasks: Sequence[Task] = COMMANDS) -> int:
     """Run one command line; `argv` is without the program's name. Never raises, never exits.
@@ -73,6 +75,7 @@ def _execute(request: Request, out: SafeStream, err: SafeStream, started: float)
     from ..worker.client import WorkerJob
 
     with ExitStack() as stack:
+        _check_events_file(request)
         write_event = stack.enter_context(_event_writer(request.json_events, out))
         job = WorkerJob(request.task, request.settings)
         stack.enter_context(_stop_signals(job.cancel))
@@ -107,6 +110,23 @@ def _serve(request: Request, out: SafeStream) -> int:
     with _stop_signals(stop):
         request.task.load().serve(request.settings, out.say)
     return OK
+
+
+def _check_events_file(request: Request) -> None:
+    """An earlier run's events may be replaced, anything else may not: a slip would cost an input."""
+    target = request.json_events
+    if target in (None, "-"):
+        return
+    output = getattr(request.settings, "output", None)
+    if output is not None and os.path.realpath(target) == os.path.realpath(output):
+        raise OutputError(target, "is the output, too", "choose another file for --json-events")
+    start = b""
+    if os.path.isfile(target):
+        with _events_file(target), Path(target).open("rb") as file:
+            start = file.read(len(_EVENT))
+    if start not in (b"", _EVENT):
+        cause = "holds something other than events, which would be lost"
+        raise OutputError(target, cause, "choose another file for --json-events")
 
 
 @contextmanager

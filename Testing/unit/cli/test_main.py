@@ -237,6 +237,26 @@ def test_events_in_a_file_end_with_the_error(dose3d, behaviour, kind):
     assert (events[-1]["event"], events[-1]["type"]) == ("error", kind)
 
 
+def test_events_spare_other_files(dose3d):
+    Path("beam.dat").write_bytes(b"\x01 a beam")
+    done = dose3d(*GOOD, "--json-events", "beam.dat")
+    assert done.stderr.startswith("error: beam.dat: holds something other than events, which would be lost; choose")
+    assert (done.returncode, Path("beam.dat").read_bytes()) == (2, b"\x01 a beam")
+    assert left_behind() == ["beam.dat"]
+
+
+def test_events_are_not_the_output(dose3d):
+    done = dose3d("toy", "run", "CT", "--output", "OUT", "--json-events", "./OUT")
+    assert_refused(done, "./OUT: is the output, too; choose another file for --json-events")
+    assert not Path("OUT").exists()
+
+
+def test_events_of_an_earlier_run_are_replaced(dose3d):
+    for output in ("A", "B"):
+        assert dose3d("toy", "run", "CT", "--output", output, "--json-events", "e.jsonl").returncode == 0
+    assert [json.loads(line) for line in Path("e.jsonl").read_text().splitlines()][-1]["output"] == "B"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_events_that_find_no_room_end_the_task(dose3d):
     done = dose3d(*GOOD, "--steps", 1000, "--seconds", 0.05, "--json-events", "/dev/full", timeout=20)
