@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from builders.beam_builder import beam_particles, beam_photons
 from Dose3DLib.core.errors import Cancelled, InputError, OutputError
+from Dose3DLib.core.lock import only_one
 from Dose3DLib.core.progress import Progress
 from Dose3DLib.phasespace.photon_model import load_model
 from Dose3DLib.phasespace.write import FileFacts, open_writer
@@ -107,11 +108,37 @@ def test_what_cannot_be_trained_is_refused_and_leaves_nothing(beam, tmp_path):
         "finds structures": settings(beam, tmp_path / "e", teacher="head_neck_ct"),
         "2 values for 1 files": settings(beam, tmp_path / "f", condition="size cm", values=(1.0, 2.0)),
     }
+    cases["is given twice"] = phsp_train.Settings(phase_spaces=(str(beam), str(beam)), output=tmp_path / "g")
     for words, wanted in cases.items():
         with pytest.raises(InputError, match=words):
             phsp_train.run(wanted)
         assert not wanted.output.exists()
         assert not phsp_train.work_folder(wanted.output).exists()
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_folder_that_is_used_is_no_output(beam, tmp_path, monkeypatch, name):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    with pytest.raises(OutputError, match="holds more than results"):
+        phsp_train.run(settings(beam, Path(name), overwrite=True))
+    assert [path.name for path in tmp_path.rglob("*")] == ["work"]
+
+
+def test_a_teacher_is_a_flow_of_the_same_conditions(beam, trained, tmp_path):
+    with pytest.raises(InputError, match="is no flow but distilled; give a flow as --teacher"):
+        phsp_train.run(settings(beam, tmp_path / "a", teacher=str(trained[0])))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_trainings_do_not_work_in_one_folder(beam, tmp_path):
+    wanted = settings(beam, tmp_path / "a")
+    room = phsp_train.work_folder(wanted.output)
+    room.mkdir()
+    with only_one(room, "is taken", "wait"), pytest.raises(OutputError, match="another training works there; wait"):
+        phsp_train.run(wanted)
+    phsp_train.run(wanted)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_no_file_at_all_is_refused(tmp_path):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.lock import only_one
 from ..core.progress import Progress
 from .coordinates import Coordinates, fit_coordinates
 from .distil import Distiller
@@ -86,6 +87,8 @@ def train_model(
     ------
     InputError
         files that cannot be learned from, a plan that does not fit them, a room of another training.
+    OutputError
+        another process trains in this room.
     Cancelled
         a checkpoint is written first.
     """
@@ -98,7 +101,8 @@ def train_model(
         coordinates = _coordinates(photons, plan, conditions)
     _claim(room, record)
     job = _Job(photons, coordinates, conditions, plan, room, progress, watch)
-    with progress.stage("train", 0.99):
+    alone = only_one(room, "another training works there", "wait for its end, or choose another --output")
+    with alone, progress.stage("train", 0.99):
         return job.distilled() if plan.model == "distilled" else job.direct()
 
 
@@ -190,6 +194,11 @@ def _coordinates(photons: TrainingPhotons, plan: TrainingPlan, conditions: tuple
         pool = photons.pool(0)
         at = np.array([conditions[0].scaled(value) for value in plan.values]) if conditions else None
         return fit_coordinates(pool.photons, photons.plane_cm, plan.coordinates, pool.file, at)
+    if plan.teacher.kind != "flow":
+        raise InputError(plan.teacher.name, f"is no flow but {plan.teacher.kind}", "give a flow as --teacher")
+    if plan.teacher.conditions != conditions:
+        cause = "knows other conditions than are given"
+        raise InputError(plan.teacher.name, cause, "give --condition and --values as for the teacher, or another one")
     found = plan.teacher.coordinates
     if abs(found.plane_cm - photons.plane_cm) > 1e-3:
         cause = f"is for z = {found.plane_cm:g} cm, the photons are at {photons.plane_cm:g} cm"
@@ -210,7 +219,8 @@ def _conditions(plan: TrainingPlan, spaces: Sequence[PhaseSpace]) -> tuple[Condi
 
 def _record(plan: TrainingPlan, spaces: Sequence[PhaseSpace]) -> dict[str, Any]:
     """What makes a training the same one when it goes on; its length may change."""
-    return {"model": plan.model, "coordinates": plan.coordinates, "options": plan.options, "seed": plan.seed,
+    teacher = {} if plan.teacher is None else {"teacher": plan.teacher.facts.get("weights_sha256")}
+    return {**teacher, "model": plan.model, "coordinates": plan.coordinates, "options": plan.options, "seed": plan.seed,
             "condition": plan.condition, "values": list(plan.values),
             "files": [[str(space.files[0]), space.count] for space in spaces]}  # fmt: skip
 

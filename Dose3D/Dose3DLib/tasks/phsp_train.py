@@ -72,7 +72,7 @@ class Settings(TaskSettings):
 
 def work_folder(output: Path) -> Path:
     """Where checkpoint, curve.png and marginals.png of a running training lie."""
-    return output.with_name(output.name + ".training")
+    return output.parent / f"{output.name}.training"
 
 
 def run(settings: Settings, progress: Progress | None = None) -> Result:
@@ -122,7 +122,10 @@ def _opened(settings: Settings, progress: Progress) -> list[PhaseSpace]:
     from ..phasespace.read import open_phase_space
 
     spaces = [open_phase_space(Path(name)) for name in settings.phase_spaces]
-    for space in spaces:
+    places = [space.files[0].resolve() for space in spaces]
+    for space, place in zip(spaces, places, strict=True):
+        if places.count(place) > 1:  # what is held out would be learned from the copy
+            raise InputError(space.files[0], "is given twice", "name each phase space once")
         for note in space.notes:
             progress.warn(f"{space.files[0].name}: {note}")
         if not space.histories:
