@@ -16,7 +16,7 @@ from Dose3DLib.core.errors import Cancelled, InputError
 from Dose3DLib.core.progress import Progress
 from Dose3DLib.phasespace.coordinates import fit_coordinates
 from Dose3DLib.phasespace.models.registry import model_class
-from Dose3DLib.phasespace.photon_model import PhotonModel
+from Dose3DLib.phasespace.photon_model import PhotonModel, calibrated
 from Dose3DLib.phasespace.write import FileFacts, open_writer
 from Dose3DLib.tasks import phsp_compare
 from Dose3DLib.tasks.base import Result
@@ -88,7 +88,8 @@ def test_the_same_seed_says_the_same(real, generated, tmp_path, undrawn):
 
 
 def test_a_model_a_second_real_file_and_the_naive_ones(real, tmp_path, undrawn):
-    model = save_small_model(tmp_path / "small", small_model())
+    small = calibrated(small_model(), points=20_000)
+    model = save_small_model(tmp_path / "small", small)
     floor = write(tmp_path / "more.IAEAphsp", 2000, seed=7)
     out = tmp_path / "out"
     settings = Settings(real=real, model=(str(model),), floor=floor, train=floor, output=out, photons=300, draws=2,
@@ -104,7 +105,7 @@ def test_a_model_a_second_real_file_and_the_naive_ones(real, tmp_path, undrawn):
     assert part["memorisation"]["photons"] == 1500
     assert not figures_of(out, "small")["sliced W1"]["at_floor"], "a network that was never trained"
     given = {name for name, figure in figures_of(out, "small").items() if figure["by_construction"]}
-    marginals = {f"{kind} {name}" for kind in ("W1", "KS") for name in small_model().by_construction}
+    marginals = {f"{kind} {name}" for kind in ("W1", "KS") for name in small.by_construction}
     assert given == marginals | {"mean energy", "511 keV window", "511 keV exact"}
     page = (out / "report.html").read_text("utf-8")
     assert "right by construction" in page
@@ -173,6 +174,15 @@ def test_the_training_file_is_no_judge(real, tmp_path, undrawn):
 def test_nothing_to_compare_is_refused(real, tmp_path):
     with pytest.raises(InputError, match="has nothing to compare"):
         phsp_compare.run(Settings(real=real, output=tmp_path / "out"))
+
+
+@pytest.mark.parametrize("name", ["generated", "floor", "train"])
+@pytest.mark.parametrize("ending", [".IAEAphsp", ".IAEAheader"])
+def test_the_real_file_is_nothing_else_besides(real, generated, tmp_path, name, ending):
+    given = {"generated": generated, name: real.with_suffix(ending)}
+    with pytest.raises(InputError, match=f"is the real file, given as --{name} again; name another file"):
+        phsp_compare.run(Settings(real=real, output=tmp_path / "out", **given))
+    assert not (tmp_path / "out").exists()
 
 
 def test_wrong_conditions_are_refused_before_anything_is_read(real, tmp_path):

@@ -89,7 +89,19 @@ def _checked(settings: Settings) -> list[PhotonModel]:
     models = [load_model(name) for name in settings.model]
     for model in models:
         next(model.blocks(settings.seed, 0, "cpu", settings.condition), None)  # refuses wrong conditions
+    _refuse_twice(settings)
     return _named_apart(models, settings)
+
+
+def _refuse_twice(settings: Settings) -> None:
+    """A file is at every floor of itself, and a floor of one file with itself is none."""
+    from ..phasespace.read import open_phase_space
+
+    real = open_phase_space(settings.real).files[0].resolve()
+    for name in ("generated", "floor", "train"):
+        path = getattr(settings, name)
+        if path is not None and open_phase_space(path).files[0].resolve() == real:
+            raise InputError(path, f"is the real file, given as --{name} again", "name another file")
 
 
 def _named_apart(models: list[PhotonModel], settings: Settings) -> list[PhotonModel]:
