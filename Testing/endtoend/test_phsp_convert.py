@@ -98,14 +98,16 @@ def test_a_part_is_scaled_by_its_share(beam):
 
 def test_files_one_after_the_other(beam, mixed):
     other = write_phase_space(beam.parent, beam_records(300), stem="other")
-    output, _ = convert(beam, append=(str(other), str(beam)))
+    output, result = convert(beam, append=(str(other), str(beam)))
+    assert any("a file is given twice" in warning for warning in result.warnings)
     found = decode(output)
     assert found.number("PARTICLES") == 4300
     assert found.number("ORIG_HISTORIES") == 3000
     assert found.constants() == {"z": 27.0, "weight": 0.5}
     assert output.read_bytes() == beam.read_bytes() + other.read_bytes() + beam.read_bytes()
     # Of different kinds: what not all have is left out, what differs is stored.
-    output, _ = convert(beam, "both.IAEAphsp", append=(str(mixed),))
+    output, result = convert(beam, "both.IAEAphsp", append=(str(mixed),))
+    assert not any("given twice" in warning for warning in result.warnings)
     found = decode(output)
     assert found.constants() == {}
     assert found.blocks["RECORD_CONTENTS"][7:] == ["1", "1", "3", "2"]
@@ -263,6 +265,8 @@ def test_more_than_two_to_the_31_particles(tmp_path):
         (["--rectangle", "2", "1", "3", "4"], "is no rectangle"),
         (["--input-plane", "27"], "holds z itself"),
         (["--append", "none.IAEAphsp"], "does not exist"),
+        (["--plane", "1e300"], "give -100000 to 100000 cm"),
+        (["--gantry", "1e308"], "give -360 to 360 degrees"),
         (["--format", "egs-mode0"], "does not end like a file of EGSnrc"),
         (["--format", "iaea2"], "--format"),
     ],

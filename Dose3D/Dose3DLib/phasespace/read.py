@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
+from ..core.errors import InputError
 from .formats.detect import kind_of
 from .formats.iaea import pair_of
 from .phase_space import CHUNK, PhaseSpace
@@ -42,11 +43,14 @@ def open_phase_space(path: Path, plane: float | None = None, unit: str | None = 
     Raises
     ------
     InputError
-        no such file, another format, a part of the pair is missing, or header and records don't go together.
+        no such file, an empty one, another format, a part of the pair is missing, or header and records don't go
+        together.
     ResourceError
         the package that reads such files is not installed.
     """
     path = Path(path)
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError(path, "is empty", "copy it again")
     function, options = READERS[kind_of(path)]
     module, _, name = function.partition(":")
     given = {"plane": plane, "unit": unit}

@@ -25,6 +25,8 @@ Format = Literal[
     "iaea", "egs-mode0", "egs-mode2", "topas", "topas-ascii", "topas-limited", "peneasy", "npy", "npz", "root", "mcpl"
 ]
 _STATED_TOLERANCE = 1e-3
+_FAR = 1e5
+"""cm; beyond it float32 positions are no better than a millimetre."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,21 @@ class Settings(TaskSettings):
     input_unit: Literal["mm", "cm", "m"] | None = option(
         None, help="unit of lengths of an input that does not tell it (arrays, ROOT; default: mm)"
     )
-    plane: float | None = option(None, help="carry all along straight lines to this z", unit="cm")
-    gantry: float | None = option(None, help="gantry angle: turn into the fixed system of IEC 61217", unit="degrees")
-    collimator: float | None = option(None, help="collimator angle of IEC 61217", unit="degrees")
-    source_axis: float = option(100.0, help="distance of source and isocentre, for the angles", unit="cm", minimum=0)
-    source_z: float = option(0.0, help="z of the source in the input, for the angles", unit="cm")
+    plane: float | None = option(
+        None, help="carry all along straight lines to this z", unit="cm", minimum=-_FAR, maximum=_FAR
+    )
+    gantry: float | None = option(
+        None, help="gantry angle: turn into the fixed system of IEC 61217", unit="degrees", minimum=-360, maximum=360
+    )
+    collimator: float | None = option(
+        None, help="collimator angle of IEC 61217", unit="degrees", minimum=-360, maximum=360
+    )
+    source_axis: float = option(
+        100.0, help="distance of source and isocentre, for the angles", unit="cm", minimum=0, maximum=_FAR
+    )
+    source_z: float = option(
+        0.0, help="z of the source in the input, for the angles", unit="cm", minimum=-_FAR, maximum=_FAR
+    )
     recycle: int = option(
         1,
         help="times that each particle is written; does not lower the variance of the file",
@@ -145,6 +157,9 @@ def _opened(settings: Settings, progress: Progress) -> list[PhaseSpace]:
     for source in sources:
         for note in source.notes:
             progress.warn(note if len(sources) == 1 else f"{source.files[0].name}: {note}")
+    places = [source.files[0].resolve() for source in sources]
+    if len(set(places)) < len(places):
+        progress.warn("a file is given twice: the variance of its particles does not become smaller")
     return sources
 
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "run"]
 
 _PLANE_TOLERANCE_CM = 1e-3
-_LEAST_BYTES = {"iaea": 21, "egs-mode0": 28, "egs-mode2": 32, "topas": 34, "topas-limited": 29}
+_LEAST_BYTES = {"iaea": 21, "egs-mode0": 28, "egs-mode2": 32, "topas": 34, "topas-limited": 29, "npy": 40,
+                "npz": 40}  # fmt: skip
 """Bytes of a particle, for formats where that is sure before anything is written."""
 
 
@@ -41,7 +42,7 @@ class Settings(TaskSettings):
     """A model, and how many photons of it go where."""
 
     model: str = option(help="shipped model (6mv-fast, 6mv-flow ...) or folder of a trained one")
-    photons: int = option(help="photons to generate", minimum=1)
+    photons: int = option(help="photons to generate", minimum=1, maximum=10**15)
     output: Path = option(help="file to write; its ending tells the format: .IAEAphsp, .egsphsp1, .phsp, .root ...")
     seed: int = option(0, help="seed; the same one gives the same photons, and fewer are the first of more", minimum=0)
     format: Format | None = option(None, help="format, where the ending does not tell it")

@@ -80,7 +80,7 @@ def test_histories_beyond_a_float32_are_told(tmp_path):
         (b"MODE2" + b"\0" * 27, "holds no particles"),
         (b"MODE1" + b"\0" * 270, "no known format"),
         (b"MODE0" + b"\xff" * 2800, "hold no known particle"),
-        (b"", "no known format"),
+        (b"", "is empty"),
     ],
 )
 def test_what_is_no_phase_space(tmp_path, data, words):
