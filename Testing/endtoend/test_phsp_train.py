@@ -73,9 +73,10 @@ def test_a_cancel_keeps_the_checkpoint_and_the_same_command_goes_on(beam, tmp_pa
             cancel.append(True)
 
     wanted = settings(beam, tmp_path / "mine", model="flow")
+    progress, room = Progress(listen, lambda: bool(cancel)), phsp_train.work_folder(tmp_path / "mine")
     with pytest.raises(Cancelled):
-        phsp_train.run(wanted, Progress(listen, lambda: bool(cancel)))
-    room = phsp_train.work_folder(tmp_path / "mine")
+        phsp_train.run(wanted, progress)
+    assert f"what was learned so far is kept in {room}: the same command goes on there" in progress.warnings
     assert (room / "checkpoint.pt").is_file()
     assert not (tmp_path / "mine").exists()
     result = phsp_train.run(wanted)

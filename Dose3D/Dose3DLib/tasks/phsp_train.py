@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..core.errors import InputError
+from ..core.errors import Cancelled, InputError
 from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..core.provenance import file_sha256, make_provenance
@@ -89,7 +90,8 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     room = work_folder(settings.output)
     with atomic_output(settings.output, settings.overwrite, settings.inputs()) as draft:
         spaces = _opened(settings, progress)
-        model = train_model(spaces, plan, room, progress, _watch(room, progress))
+        with _said_where_it_goes_on(room, progress):
+            model = train_model(spaces, plan, room, progress, _watch(room, progress))
         with progress.stage("write", 1.0):
             provenance = _provenance(settings, spaces, reason, room, progress)
             model = _write(draft, settings.output.name, model, spaces, provenance)
@@ -97,6 +99,16 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     return Result(
         settings.output, dict(_FILES), _figures(model, provenance), tuple(progress.warnings), dict(progress.seconds)
     )
+
+
+@contextmanager
+def _said_where_it_goes_on(room: Path, progress: Progress) -> Iterator[None]:
+    try:
+        yield
+    except Cancelled:
+        if any(room.rglob("checkpoint.pt")):
+            progress.warn(f"what was learned so far is kept in {room}: the same command goes on there")
+        raise
 
 
 def _plan(settings: Settings) -> tuple[TrainingPlan, str]:

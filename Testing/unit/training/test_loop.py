@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import errno
+from pathlib import Path
 
 import pytest
 import torch
 from Dose3DLib.core.errors import Cancelled, InputError
 from Dose3DLib.core.progress import Progress
+from Dose3DLib.training.checkpoint import load_checkpoint, save_checkpoint
 from Dose3DLib.training.loop import FitSettings, fit
 from Dose3DLib.training.schedule import Budget
 from Dose3DLib.training.seeds import step_generator
@@ -101,6 +104,18 @@ def test_minutes_are_a_budget(tmp_path):
     learner = Line()
     fit(learner, settings(budget=Budget(minutes=0.01)), tmp_path)
     assert 5 < len(learner.drawn) < 100_000
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, {"numbers": torch.arange(1000)})
+    (tmp_path / "checkpoint.pt.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        save_checkpoint(path, {"numbers": torch.zeros(1000)})
+    assert caught.value.errno == errno.ENOSPC
+    assert torch.equal(load_checkpoint(path)["numbers"], torch.arange(1000))
+    assert [one.name for one in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
 def test_damaged_checkpoint_is_named(tmp_path):
