@@ -84,6 +84,11 @@ def test_a_cancel_keeps_the_checkpoint_and_the_same_command_goes_on(beam, tmp_pa
     assert not room.exists()
 
 
+def test_steps_stand_in_place_of_minutes(beam, tmp_path):
+    result = phsp_train.run(settings(beam, tmp_path / "a", minutes=0.01, steps=12, model="flow"))
+    assert result.summary["trained"].startswith("12 steps")
+
+
 def test_an_existing_model_stays_unless_told_so(beam, trained):
     output, _ = trained
     before = (output / "models" / "model.safetensors").read_bytes()

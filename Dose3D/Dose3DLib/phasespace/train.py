@@ -29,6 +29,8 @@ __all__ = ["COORDINATES", "TrainingPlan", "Watch", "train_model"]
 
 COORDINATES = ("physics", "raw")
 _VALIDATIONS = 24
+_LEAST_STEPS = 100
+"""Between validations: more often tells nothing and takes time."""
 _PATIENCE = 6
 _PRIOR_POINTS = 200_000
 _RECORD = "training.json"
@@ -169,8 +171,9 @@ class _Job:
         plan = self.plan
         own = {name: value for name, value in kind.FIT.items() if name != "batch"}
         seconds = 60 * plan.minutes / _VALIDATIONS if plan.minutes else 30.0
-        return FitSettings(Budget(plan.minutes, plan.steps), **own, validate_s=max(seconds, 5.0), checkpoint_s=30.0,
-                           patience=_PATIENCE, seed=plan.seed)  # fmt: skip
+        steps = None if plan.steps is None else max(_LEAST_STEPS, plan.steps // _VALIDATIONS)
+        return FitSettings(Budget(plan.minutes, plan.steps), **own, validate_s=max(seconds, 5.0), validate_steps=steps,
+                           checkpoint_s=30.0, patience=_PATIENCE, seed=plan.seed)  # fmt: skip
 
     def _calibrated(self, network: GenerativeModel) -> PhotonModel:
         """No more points than tell something beside the photons that were there to learn from."""

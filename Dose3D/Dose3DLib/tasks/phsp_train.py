@@ -56,7 +56,9 @@ class Settings(TaskSettings):
         "physics", help="what the model sees: back-projected and normal by rank, or the raw six variables"
     )
     minutes: float = option(10.0, help="time to train", unit="min", minimum=0.01, maximum=100_000)
-    steps: int | None = option(None, help="steps to train at most; ends alike on every machine", minimum=1)
+    steps: int | None = option(
+        None, help="steps to train, in place of minutes: the same model on every machine", minimum=1
+    )
     faithful: bool = option(False, help="losses as in the papers, without learned variance and fitted prior")
     teacher: str | None = option(
         None, help="flow (name or folder) that a distilled model learns from (default: one is trained first)"
@@ -125,7 +127,8 @@ def _plan(settings: Settings) -> tuple[TrainingPlan, str]:
     device = choose_device(settings.device)
     faithful = getattr(model_class(settings.model), "FAITHFUL", {}) if settings.faithful else {}
     teacher = load_model(settings.teacher) if settings.teacher else None
-    plan = TrainingPlan(settings.model, settings.coordinates, settings.minutes, settings.steps, dict(faithful),
+    minutes = None if settings.steps else settings.minutes
+    plan = TrainingPlan(settings.model, settings.coordinates, minutes, settings.steps, dict(faithful),
                         settings.seed, device.name, settings.condition or "", settings.values, teacher)  # fmt: skip
     return plan, f"{device.name}: {device.reason}"
 

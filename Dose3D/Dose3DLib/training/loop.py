@@ -65,6 +65,8 @@ class FitSettings:
         largest norm of the gradient.
     checkpoint_s, validate_s:
         seconds between checkpoints and between validations (both also at the end).
+    validate_steps:
+        steps between validations, in place of the seconds: then they fall on the same steps on every machine.
     patience:
         validations without a better `score` until an early stop; None: never. With it, `fit` returns the network of the
         best validation.
@@ -82,6 +84,7 @@ class FitSettings:
     critic_learning_rate: float | None = None
     checkpoint_s: float = 120.0
     validate_s: float = 600.0
+    validate_steps: int | None = None
     patience: int | None = None
     seed: int = 0
 
@@ -167,7 +170,8 @@ class _Run:
         if self.step % 10 == 0:
             self.curve.add(self.step, self.seconds, engine.state.output)
         self.progress.report(self.spent, f"step {self.step}, loss {engine.state.output['loss']:.4f}")
-        if now - self._validated > self.settings.validate_s:
+        every = self.settings.validate_steps
+        if self.step % every == 0 if every else now - self._validated > self.settings.validate_s:
             self.validate()
         if now - self._saved > self.settings.checkpoint_s:
             self.save()

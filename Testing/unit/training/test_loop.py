@@ -106,6 +106,13 @@ def test_minutes_are_a_budget(tmp_path):
     assert 5 < len(learner.drawn) < 100_000
 
 
+def test_validations_by_steps_do_not_depend_on_the_clock(tmp_path):
+    said = []
+    wanted = settings(budget=Budget(steps=25), validate_s=0.0, validate_steps=10)
+    fit(Line(scores=range(100)), wanted, tmp_path, Progress(said.append))
+    assert [event["step"] for event in said if event["event"] == "curve" and "score" in event] == [10, 20, 25]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path):
     path = tmp_path / "checkpoint.pt"
