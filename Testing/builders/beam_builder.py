@@ -1,4 +1,4 @@
-"""A small beam with the traits that matter: a narrow spot, wide scatter, an energy that falls with radius, a 511 keV line.
+"""A small beam with the traits that matter: narrow spot, wide scatter, energy that falls with radius, 511 keV line.
 
 Everything is drawn from formulas, so that tests know the truth.
 """

@@ -23,7 +23,9 @@ def test_median_and_95th_percentile():
     assert FLOOR.high == pytest.approx(np.percentile(np.arange(1, 21) / 10, 95))
 
 
-@pytest.mark.parametrize(("value", "words"), [(1.9, "at the floor"), (4.2, "4 x the floor"), (2345.0, "2,230 x the floor")])
+@pytest.mark.parametrize(
+    ("value", "words"), [(1.9, "at the floor"), (4.2, "4 x the floor"), (2345.0, "2,230 x the floor")]
+)
 def test_the_verdict_of_a_distance(value, words):
     assert Figure("sliced W1", "joint", value, FLOOR).verdict == words
 
