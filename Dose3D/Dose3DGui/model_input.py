@@ -11,7 +11,7 @@ from .section import Section, shortText
 
 __all__ = ["ModelInput"]
 
-KIND = "phase_space"
+KIND, BEST = "phase_space", "6mv-flow"
 
 
 class ModelInput:
@@ -65,9 +65,9 @@ class ModelInput:
         setattr(parameters, f"{self._prefix}Name", name)
 
     def chooseDefault(self) -> None:
-        """The first entry, while none is chosen."""
+        """The best model, while none is chosen."""
         if not self.name and not self.model and self._names:
-            self.choose(self._names[0])
+            self.choose(BEST if BEST in self._names else self._names[0])
 
     def problem(self) -> str:
         """Why there is no model, a sentence; "" when there is one."""

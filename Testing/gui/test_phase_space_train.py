@@ -124,5 +124,6 @@ class TestPhaseSpaceTrain(PhaseSpaceCase):
         self.prepare()
         self.runJob(120)
         slicer.mrmlScene.Clear(0)
+        self.choose(self.ui.functionSelector, self.section.title)
         self.assertFalse(self.isShown(self.ui.trainMarginalsPicture))
         self.assertEqual(self.files(), [])
