@@ -33,13 +33,14 @@ class LivePictures:
     def show(self, path: Path) -> None:
         """Show a file in its label."""
         label = self._labels.get(path.stem)
-        picture = qt.QPixmap(str(path)) if label is not None else None
+        # A QPixmap made from a path may come from Qt's cache, although the file was written anew.
+        picture = qt.QImage(str(path)) if label is not None else None
         if picture is None or picture.isNull():
             return
         width = _widthFor(label)
         if picture.width() > width:
             picture = picture.scaledToWidth(width, qt.Qt.SmoothTransformation)
-        label.setPixmap(picture)
+        label.setPixmap(qt.QPixmap.fromImage(picture))
         label.setVisible(True)
 
     def clear(self) -> None:

@@ -113,7 +113,16 @@ class TestPhaseSpaceCompare(PhaseSpaceCase):
         self.ui.compareMillionsSpinBox.value = 0.002
         self.assertIn("Done", self.runJob(120))
         self.assertIn("small", self.figures().GetName())
-        self.assertTrue([text for text in self.column(3) if "by construction" in text])
+        self.assertTrue(self.column(3)[self.column(0).index("sliced W1")])
+
+    def test_what_is_right_by_construction_is_marked(self):
+        from Dose3DGui.comparison_display import showFigures
+
+        figure = {"name": "W1 x", "unit": "cm", "value": 0.25, "floor": None, "verdict": "at the floor"}
+        record = {"models": {"a": {"figures": {"W1 x": {**figure, "by_construction": True}}}}}
+        table = showFigures(record, "a compared with b", {})
+        cells = [table.GetCellText(0, column) for column in range(table.GetNumberOfColumns())]
+        self.assertEqual(cells, ["W1 x (cm)", "0.25", "", "at the floor, right by construction", "", ""])
 
     def test_results_are_kept_and_replaced(self):
         self.prepare()
