@@ -49,9 +49,9 @@ class Recipe:
 RECIPES = {
     "6mv-flow": Recipe("flow", 8),
     "6mv-fast": Recipe("distilled", 8, teacher="6mv-flow"),
-    **{f"6mv-{name}": Recipe(name, 4) for name in SEED_MODELS},
-    **{f"raw-{name}": Recipe(name, 4, "raw", faithful=True, place=FAITHFUL) for name in SEED_MODELS},
-    "jaws-flow": Recipe("flow", 4, place=FIELD, file="jaws_10x10"),
+    **{f"6mv-{name}": Recipe(name, 2.5) for name in SEED_MODELS},
+    **{f"raw-{name}": Recipe(name, 2.5, "raw", faithful=True, place=FAITHFUL) for name in SEED_MODELS},
+    "jaws-flow": Recipe("flow", 3, place=FIELD, file="jaws_10x10"),
 }
 
 

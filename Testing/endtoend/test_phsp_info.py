@@ -93,6 +93,39 @@ def test_an_energy_above_what_the_header_states_is_said(beam):
     assert [text for text in result.warnings if "5.45 MeV, is above the 4 MeV that the header states" in text]
 
 
+def test_a_file_cut_within_a_record_is_read_and_said(beam, capsys):
+    beam.write_bytes(beam.read_bytes()[: -29 * 500 - 10])
+    assert main(["phsp", "info", str(beam)]) == 0
+    told = capsys.readouterr()
+    assert "1,499; mean" in told.out
+    assert "ends within a record: its last 19 bytes are left out" in told.err
+    assert "says 2000 particles, the file holds 1499: the file is right" in told.err
+    assert "($CHECKSUM)" in told.err
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 28])
+def test_a_file_without_a_whole_record_is_refused(beam, capsys, content):
+    beam.write_bytes(content)
+    assert main(["phsp", "info", str(beam)]) == 2
+    assert sum("error:" in line for line in capsys.readouterr().err.splitlines()) == 1
+
+
+def test_records_that_are_no_particles_are_counted_and_said(tmp_path):
+    nan, inf = float("nan"), float("inf")
+    odd = [(1, -nan, 0.0, 0.0, 0.0, 0.0, 0.0, 0), (1, -1.0, inf, 0.0, 0.0, 0.0, 0.0, 0),
+           (1, -1.0, 1e30, 0.0, 0.0, 0.0, 0.0, 0), (1, -1.0, 0.0, 0.0, nan, 0.0, 0.0, 0)]  # fmt: skip
+    result = phsp_info.run(Settings(phase_space=write_phase_space(tmp_path, [*beam_records(200), *odd])))
+    assert any("4 particles hold values that are not numbers or cannot be" in text for text in result.warnings)
+    assert result.summary["photons"].startswith("200;")
+
+
+def test_one_photon(tmp_path):
+    beam = write_phase_space(tmp_path, beam_records(1))
+    result = phsp_info.run(Settings(phase_space=beam, output=tmp_path / "out"))
+    assert result.summary["particles"] == "1"
+    assert json.loads((tmp_path / "out" / "summary.json").read_text("utf-8"))["focus"] is None
+
+
 def test_a_format_without_z_is_told_its_plane(shared_data):
     path = shared_data / "phasespace_6mv" / "format_samples" / "beamnrc_mode0.egsphsp1"
     result = phsp_info.run(Settings(phase_space=path, input_plane=27.0))

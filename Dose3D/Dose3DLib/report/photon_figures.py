@@ -114,7 +114,8 @@ def _map_row(figure: Any, bottom: float, counts: list[np.ndarray], edges: tuple,
     from matplotlib.colors import LogNorm
 
     first, second = (count / total for count, total in zip(counts, totals, strict=True))
-    error = np.sqrt(counts[0] / totals[0] ** 2 + counts[1] / totals[1] ** 2)
+    # The share of both together: a pixel that one side leaves empty is no surer than its neighbours.
+    error = np.sqrt((counts[0] + counts[1]) / sum(totals) * (1 / totals[0] + 1 / totals[1]))
     pull = np.divide(second - first, error, out=np.zeros_like(first), where=error > 0)
     filled = first[first > 0]
     norm = LogNorm(filled.min(), np.percentile(filled, 99.9) * 1.001) if filled.size else None
