@@ -150,3 +150,14 @@ def test_two_trainings_do_not_work_in_one_folder(beam, tmp_path):
 def test_no_file_at_all_is_refused(tmp_path):
     with pytest.raises(InputError, match="phase-spaces"):
         phsp_train.run(phsp_train.Settings(phase_spaces=(), output=tmp_path / "a"))
+
+
+def test_a_format_without_z_must_be_told_its_plane(beam, tmp_path):
+    from Dose3DLib.tasks import phsp_convert
+
+    egs = tmp_path / "beam.egsphsp1"
+    phsp_convert.run(phsp_convert.Settings(input=beam, output=egs))
+    with pytest.raises(InputError, match="--input-plane"):
+        phsp_train.run(settings(egs, tmp_path / "a"))
+    phsp_train.run(settings(egs, tmp_path / "a", model="flow", steps=2, input_plane=27.0))
+    assert load_model(tmp_path / "a").plane_cm == 27.0

@@ -67,6 +67,10 @@ class Settings(TaskSettings):
     values: tuple[float, ...] = option((), help="value of the condition in each file, in their order")
     seed: int = option(0, help="seed of all chance", minimum=0)
     device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", help="where the network is trained")
+    input_plane: float | None = option(None, help="z of files that do not hold it (EGSnrc, arrays)", unit="cm")
+    input_unit: Literal["mm", "cm", "m"] | None = option(
+        None, help="unit of lengths of files that do not tell it (arrays, ROOT; default: mm)"
+    )
     overwrite: bool = option(False, help="replace an existing model")
 
     def inputs(self) -> tuple[Path, ...]:
@@ -133,14 +137,24 @@ def _plan(settings: Settings) -> tuple[TrainingPlan, str]:
     return plan, f"{device.name}: {device.reason}"
 
 
+def _check_plane_is_known(settings: Settings, space: PhaseSpace) -> None:
+    """Traced back from a plane that is not theirs, photons have no focus."""
+    from ..phasespace.read import READERS, kind_of
+
+    needs_plane = "plane" in READERS[kind_of(space.files[0])][1]
+    if needs_plane and settings.input_plane is None and space.constants.get("z") == 0:
+        raise InputError(space.files[0], "does not say in which plane its particles lie", "give --input-plane Z in cm")
+
+
 def _opened(settings: Settings, progress: Progress) -> list[PhaseSpace]:
     from ..phasespace.read import open_phase_space
 
-    spaces = [open_phase_space(Path(name)) for name in settings.phase_spaces]
+    spaces = [open_phase_space(Path(n), settings.input_plane, settings.input_unit) for n in settings.phase_spaces]
     places = [space.files[0].resolve() for space in spaces]
     for space, place in zip(spaces, places, strict=True):
         if places.count(place) > 1:  # what is held out would be learned from the copy
             raise InputError(space.files[0], "is given twice", "name each phase space once")
+        _check_plane_is_known(settings, space)
         for note in space.notes:
             progress.warn(f"{space.files[0].name}: {note}")
         if not space.histories:
