@@ -45,7 +45,8 @@ def test_the_command(model, tmp_path, capsys):
     assert re.search(r"original histories +7,500", said)
     assert "photons a second on cpu" in said
     assert "TOPAS (choose --format topas)" in said
-    assert names_in(output.parent) == ["beam.IAEAheader", "beam.IAEAphsp", "beam.egsnrc.txt", "beam.provenance.json"]
+    assert names_in(output.parent) == ["beam.IAEAheader", "beam.IAEAphsp", "beam.IAEAphsp.provenance.json",
+                                       "beam.egsnrc.txt"]  # fmt: skip
     assert output.stat().st_size == 21 * 3000
 
 
@@ -58,7 +59,7 @@ def test_the_result_names_its_files_and_survives_the_worker(model, tmp_path):
 
 def test_the_provenance(model, tmp_path):
     phsp_generate.run(settings(model, tmp_path / "b.IAEAphsp", seed=5))
-    found = json.loads((tmp_path / "b.provenance.json").read_text("utf-8"))
+    found = json.loads((tmp_path / "b.IAEAphsp.provenance.json").read_text("utf-8"))
     assert found["seed"] == 5
     assert found["model"]["trained_on"][0]["sha256"] == SHA256
     metadata = json.loads((model / "configs" / "metadata.json").read_text("utf-8"))
@@ -102,13 +103,13 @@ def test_one_photon(model, tmp_path):
 
 def test_without_sources(model, tmp_path):
     result = phsp_generate.run(settings(model, tmp_path / "b.IAEAphsp", sources=False))
-    assert names_in(tmp_path) == ["b.IAEAheader", "b.IAEAphsp", "b.provenance.json"]
+    assert names_in(tmp_path) == ["b.IAEAheader", "b.IAEAphsp", "b.IAEAphsp.provenance.json"]
     assert "no source for" not in result.summary
 
 
 def test_a_format_that_no_code_reads_gets_advice_in_place_of_a_source(model, tmp_path):
     result = phsp_generate.run(settings(model, tmp_path / "b.npy"))
-    assert names_in(tmp_path) == ["b.npy", "b.provenance.json"]
+    assert names_in(tmp_path) == ["b.npy", "b.npy.provenance.json"]
     assert "EGSnrc (choose --format iaea)" in result.summary["no source for"]
 
 
@@ -131,7 +132,7 @@ def test_others_are_mixed_in(model, tmp_path):
     assert found["electrons"].startswith(result.summary["others"] + ";")
     assert found["photons"].startswith("4,000;")
     assert found["histories"] == "10,000"
-    provenance = json.loads((tmp_path / "b.provenance.json").read_text("utf-8"))
+    provenance = json.loads((tmp_path / "b.IAEAphsp.provenance.json").read_text("utf-8"))
     assert [Path(one["path"]).name for one in provenance["inputs"]] == ["real.IAEAphsp", "real.IAEAheader"]
 
 
@@ -224,7 +225,7 @@ def test_a_disk_that_fills_up_leaves_nothing(model, tmp_path, monkeypatch):
     refused("No space left on device", wanted, error=OutputError, folder=tmp_path)
 
 
-@pytest.mark.parametrize("name", ["b.IAEAphsp", "b.IAEAheader", "b.egsnrc.txt", "b.provenance.json"])
+@pytest.mark.parametrize("name", ["b.IAEAphsp", "b.IAEAheader", "b.egsnrc.txt", "b.IAEAphsp.provenance.json"])
 def test_nothing_is_replaced_unless_asked(model, tmp_path, name):
     (tmp_path / name).write_text("mine")
     wanted = settings(model, tmp_path / "b.IAEAphsp")

@@ -215,7 +215,7 @@ def _beside(settings: Settings, kind: str) -> dict[str, Path]:
 
     output = settings.output
     sources = source_paths(output, kind) if settings.sources else {}
-    return {"provenance": output.with_name(f"{output.stem}.provenance.json"), **sources}
+    return {"provenance": output.with_name(f"{output.name}.provenance.json"), **sources}
 
 
 def _files(job: _Job) -> dict[str, str]:

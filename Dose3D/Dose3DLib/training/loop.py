@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["AdversarialLearner", "FitSettings", "Learner", "fit"]
 
 
+_LOSABLE_S = 5.0
+"""Training that a cancel may cost at most, where a validation begins."""
+
+
 class Learner(Protocol):
     """What a noun gives to the loop."""
 
@@ -172,6 +176,8 @@ class _Run:
         self.progress.report(self.spent, f"step {self.step}, loss {engine.state.output['loss']:.4f}")
         every = self.settings.validate_steps
         if self.step % every == 0 if every else now - self._validated > self.settings.validate_s:
+            if now - self._saved > _LOSABLE_S:  # a cancel during a long validation must not cost what came before it
+                self.save()
             self.validate()
         if now - self._saved > self.settings.checkpoint_s:
             self.save()
