@@ -13,7 +13,7 @@ from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterN
 
 from .phase_space_section import AS_SAID
 from .scene_inputs import JobFiles
-from .section import Job, Section, optionOf, shortText, taskNamed
+from .section import Job, Section, optionOf, shortText, storedRecord, taskNamed
 from .tables import FactsTable
 
 __all__ = ["ConvertParameters", "ConvertSection", "formatChoices"]
@@ -126,7 +126,7 @@ class ConvertSection(Section):
         self.ui.convertLookButton.toolTip = obstacle or _("Look into the phase space that was written")
 
     def _result(self) -> dict:
-        return json.loads(self.currentParameters().convertResult or "{}")
+        return storedRecord(self.currentParameters().convertResult)
 
     # The job
 

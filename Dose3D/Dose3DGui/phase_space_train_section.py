@@ -12,7 +12,7 @@ from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterN
 from .file_list import FileList
 from .live_pictures import LivePictures
 from .scene_inputs import JobFiles
-from .section import Job, Section, optionOf, shortText, taskNamed
+from .section import Job, Section, optionOf, shortText, storedRecord, taskNamed
 from .tables import FactsTable
 
 __all__ = ["TrainParameters", "TrainSection"]
@@ -90,7 +90,7 @@ class TrainSection(Section):
         self.ui.trainUseButton.toolTip = obstacle or _("Go to “Generate photons” with this model")
 
     def _result(self) -> dict:
-        return json.loads(self.currentParameters().trainResult or "{}")
+        return storedRecord(self.currentParameters().trainResult)
 
     def _resumeText(self) -> str:
         output = self.currentParameters().trainOutput

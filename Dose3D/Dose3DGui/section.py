@@ -5,6 +5,7 @@ Adding a function to a module is one file with a `Section`, one .ui file, and it
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from .parameters import openParameters
 if TYPE_CHECKING:
     from .scene_inputs import JobFiles
 
-__all__ = ["Job", "Section", "optionOf", "shortText", "taskNamed"]
+__all__ = ["Job", "Section", "optionOf", "shortText", "storedRecord", "taskNamed"]
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,16 @@ class Section:
     @property
     def isFunction(self) -> bool:
         return not (self.runButton or self.alwaysThere)
+
+
+def storedRecord(text: str) -> dict:
+    """What a finished job wrote into the scene: `rows` and `path`; empty where a text is of no version of ours."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    complete = isinstance(found, dict) and isinstance(found.get("rows"), dict) and isinstance(found.get("path"), str)
+    return found if complete else {}
 
 
 def shortText(path: Path | str, length: int = 60) -> str:

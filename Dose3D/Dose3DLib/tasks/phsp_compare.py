@@ -67,6 +67,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     progress = progress or Progress()
     models = _checked(settings)
     with atomic_output(settings.output, settings.overwrite, _inputs(settings)) as draft:
+        _refuse_twice(settings)
         job, generated = _prepared(settings, models, progress)
         compared = _all_sides(job, generated, progress)
         naive = _naive(job, progress)
@@ -89,7 +90,6 @@ def _checked(settings: Settings) -> list[PhotonModel]:
     models = [load_model(name) for name in settings.model]
     for model in models:
         next(model.blocks(settings.seed, 0, "cpu", settings.condition), None)  # refuses wrong conditions
-    _refuse_twice(settings)
     return _named_apart(models, settings)
 
 
