@@ -4,7 +4,7 @@
     python3 run.py demo                                   the main job on the patient that comes with Dose3D
     python3 run.py test [pytest options]                  the tests; add --slow for the slow ones too
     python3 run.py gui [--dark]                           the modules in a window that stands in for 3D Slicer
-    python3 run.py benchmark [contours | segmentation]    the figures of the README
+    python3 run.py benchmark [contours | segmentation | ...]    the figures of the README
     python3 run.py segment run CT --output OUT            any dose3d command; `python3 run.py --list` names them all
 
 The first use makes .venv beside this file and installs the pinned packages of requirements/ there (about 2.5 GB on
