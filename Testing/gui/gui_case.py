@@ -34,7 +34,18 @@ _start_stand_in()
 import qt  # noqa: E402
 import slicer  # noqa: E402
 
-__all__ = ["SHARED_DATA", "GuiCase"]
+__all__ = ["SHARED_DATA", "GuiCase", "slow"]
+
+try:
+    import pytest
+
+    slow = pytest.mark.slow
+except ImportError:  # in Slicer
+
+    def slow(test):
+        """For tests that take long, which pytest leaves out unless asked."""
+        return test
+
 
 SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 

@@ -126,7 +126,7 @@ def without_body(handler: Handler) -> str:
 def run_tests(folder: Path, tests: Sequence[str], log: Path | None = None) -> tuple[bool, str]:
     """Run tests in a copy until the first failure; whether all passed, and the end of what pytest said."""
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "DOSE3D_HANDLER_LOG": str(log or os.devnull)}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *tests]
+    command = [sys.executable, "-m", "pytest", "--slow", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *tests]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
     try:
         done = subprocess.run(command, cwd=folder, env=environment, timeout=PATIENCE_SECONDS, **streams, check=False)

@@ -17,20 +17,9 @@ from Dose3DLib.geometry.grid import Grid, Volume
 from Dose3DLib.geometry.mask import Mask
 from Dose3DLib.geometry.structure import Structure, StructureSet
 from Dose3DLib.scene.nodes import add_segmentation, add_volume
-from gui_case import GuiCase, qt
+from gui_case import GuiCase, qt, slow
 
 __all__ = ["GRID", "TWO", "SegmentCase", "qt", "same", "slow", "voxels", "wanted"]
-
-try:
-    import pytest
-
-    slow = pytest.mark.slow
-except ImportError:  # in Slicer
-
-    def slow(test):
-        """For tests over 20 s, which pytest leaves out unless asked."""
-        return test
-
 
 GRID = Grid.axial((9, 40, 44), (3.0, 1.5, 1.5), (-33.0, -30.0, 12.0))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from phase_space_case import PhaseSpaceCase  # isort: skip (first: it makes the next one known)
+from phase_space_case import PhaseSpaceCase  # isort: skip (first: it makes the next ones known)
 import slicer
+from gui_case import slow
 
 
 class TestPhaseSpaceTrain(PhaseSpaceCase):
@@ -109,6 +110,7 @@ class TestPhaseSpaceTrain(PhaseSpaceCase):
         self.ui.generatePhotonsSpinBox.value = 0.001
         self.assertIn("Done", self.runJob())
 
+    @slow
     def test_the_training_of_an_interrupted_run_goes_on(self):
         output = self.prepare(minutes=0.2)
         self.click(self.ui.applyButton)
@@ -120,6 +122,7 @@ class TestPhaseSpaceTrain(PhaseSpaceCase):
         curve = (output / "docs" / "curve.csv").read_text().splitlines()[1:]
         self.assertEqual(curve[: len(steps)], steps)
 
+    @slow
     def test_pictures_go_with_the_scene(self):
         self.prepare()
         self.runJob(120)

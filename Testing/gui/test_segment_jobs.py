@@ -64,6 +64,7 @@ class TestSegmentResult(JobCase):
         self.assertFalse(self.ui.undoButton.enabled)
         self.assertIn("Nothing to undo", self.ui.undoButton.toolTip)
 
+    @slow
     def test_into_a_chosen_segmentation_and_back(self):
         volume = self.addCt()
         chosen = self.addStructures(volume, "Mine")
@@ -167,6 +168,7 @@ class TestSegmentEnds(JobCase):
 
 
 class TestSegmentLogic(JobCase):
+    @slow
     def test_scripts_have_a_call_without_the_page(self):
         volume = self.addPhantom()
         node = self.logic.segment(volume, organs=("Brainstem",), device="cpu")

@@ -167,7 +167,12 @@ def test_nothing_is_loaded_from_elsewhere(page, server):
     assert [line for line in page.complaints if "/paraview/" not in line] == []
 
 
-@pytest.mark.parametrize("view", VIEWS)
+def seldom(first: str, *others: str) -> list:
+    """The first in every run, the like of it with the slow tests: each takes a browser some seconds."""
+    return [first, *(pytest.param(other, marks=pytest.mark.slow) for other in others)]
+
+
+@pytest.mark.parametrize("view", seldom("Red", *(view for view in VIEWS if view != "Red")))
 def test_a_segment_off_and_on(page, view):
     body = structure_names(page).index("BODY")
     changes(page, f"#picture-{view}", lambda: page.click(f"#structure-{body}"))
@@ -184,7 +189,7 @@ def test_none_and_all(page):
     changes(page, "#picture-ThreeD", lambda: page.click("#all"), 0.02)
 
 
-@pytest.mark.parametrize("view", ["Yellow", "ThreeD"])
+@pytest.mark.parametrize("view", seldom("ThreeD", "Yellow"))
 def test_opacity_of_segments(page, view):
     changes(page, f"#picture-{view}", lambda: page.click("#opacity", 0.05))
     changes(page, f"#picture-{view}", lambda: page.click("#opacity", 0.97))
@@ -200,13 +205,13 @@ def test_presets_of_the_window(page, preset, window):
     changes(page, "#picture-Red", lambda: page.click("#preset-soft"), 0.02)
 
 
-@pytest.mark.parametrize("slider", ["window", "level"])
+@pytest.mark.parametrize("slider", seldom("window", "level"))
 def test_sliders_of_the_window(page, slider):
     changes(page, "#picture-Green", lambda: page.click(f"#{slider}", 0.8), 0.02)
     assert page.evaluate("document.querySelector('#preset-soft').ariaPressed") == "false"
 
 
-@pytest.mark.parametrize("view", ["Red", "Yellow", "Green"])
+@pytest.mark.parametrize("view", seldom("Red", "Yellow", "Green"))
 def test_slices_move_by_slider_and_wheel(page, view):
     label = f"#picture-{view} .d3-label em"
     page.click("#reset")
@@ -261,7 +266,7 @@ def test_dose_over_the_image_with_a_scale_in_gray(page):
     keep(page, "dose")
 
 
-@pytest.mark.parametrize("control", ["overlay-opacity", "overlay-top", "overlay-floor"])
+@pytest.mark.parametrize("control", seldom("overlay-opacity", "overlay-top", "overlay-floor"))
 def test_controls_of_the_overlay(page, control):
     page.choose("#overlay", "none")
     page.choose("#overlay", "Planned dose")

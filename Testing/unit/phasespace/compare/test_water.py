@@ -125,6 +125,7 @@ def test_like_doses_agree_and_the_error_is_printed():
     json.dumps(asdict(found))
 
 
+@pytest.mark.slow
 def test_floors_are_about_right_for_like_doses():
     """Over many pairs of like doses a figure lies above its 95th percentile about once in twenty."""
     above = [
