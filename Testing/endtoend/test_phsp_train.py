@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from builders.beam_builder import beam_particles, beam_photons
 from Dose3DLib.core.errors import Cancelled, InputError, OutputError
@@ -97,6 +98,19 @@ def test_an_existing_model_stays_unless_told_so(beam, trained):
     assert (output / "models" / "model.safetensors").read_bytes() == before
 
 
+def test_a_model_and_a_result_do_not_replace_each_other(beam, trained, tmp_path):
+    from Dose3DLib.tasks import phsp_info
+
+    model, result = trained[0], tmp_path / "report"
+    with pytest.raises(OutputError, match="is no result of Dose3D"):
+        phsp_info.run(phsp_info.Settings(phase_space=beam, output=model, overwrite=True))
+    assert load_model(model).kind == "distilled"
+    phsp_info.run(phsp_info.Settings(phase_space=beam, output=result, scene=False))
+    with pytest.raises(OutputError, match="is no model of Dose3D"):
+        phsp_train.run(settings(beam, result, overwrite=True))
+    assert (result / "report.html").is_file()
+
+
 def electrons_only(folder: Path) -> Path:
     particles = beam_particles(beam_photons(3000))
     particles.species[:] = 2
@@ -155,9 +169,13 @@ def test_no_file_at_all_is_refused(tmp_path):
 def test_a_format_without_z_must_be_told_its_plane(beam, tmp_path):
     from Dose3DLib.tasks import phsp_convert
 
-    egs = tmp_path / "beam.egsphsp1"
-    phsp_convert.run(phsp_convert.Settings(input=beam, output=egs))
-    with pytest.raises(InputError, match="--input-plane"):
-        phsp_train.run(settings(egs, tmp_path / "a"))
+    egs, array = tmp_path / "beam.egsphsp1", tmp_path / "beam.npy"
+    for path in (egs, array):
+        phsp_convert.run(phsp_convert.Settings(input=beam, output=path))
+    whole = np.load(array)
+    np.save(array, whole[[name for name in whole.dtype.names if name != "Z"]])
+    for path in (egs, array):
+        with pytest.raises(InputError, match="--input-plane"):
+            phsp_train.run(settings(path, tmp_path / "a"))
     phsp_train.run(settings(egs, tmp_path / "a", model="flow", steps=2, input_plane=27.0))
     assert load_model(tmp_path / "a").plane_cm == 27.0

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.output import atomic_output
+from ..core.output import MODEL_MARK, atomic_output
 from .folder import WEIGHTS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def write_bundle(
 
     weights = save(state)
     own = {**metadata["dose3d"], "weights_sha256": hashlib.sha256(weights).hexdigest()}
-    with atomic_output(path, overwrite) as draft:
+    with atomic_output(path, overwrite, mark=MODEL_MARK) as draft:
         for folder in ("configs", "models", "docs"):
             (draft / folder).mkdir(parents=True)
         (draft / WEIGHTS).write_bytes(weights)

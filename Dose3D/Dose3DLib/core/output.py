@@ -14,10 +14,18 @@ from typing import Any
 
 from .errors import OutputError
 
-__all__ = ["atomic_output", "is_finished", "keep_journal", "output_in_place", "remove_drafts"]
+__all__ = [
+    "MODEL_MARK",
+    "RESULT_MARK",
+    "atomic_output",
+    "is_finished",
+    "keep_journal",
+    "output_in_place",
+    "remove_drafts",
+]
 
-RESULT_MARKS = ("provenance.json", "configs/metadata.json")
-"""A folder with one of these is a result or a model bundle of ours; other folders that hold something stay."""
+RESULT_MARK, MODEL_MARK = "provenance.json", "configs/metadata.json"
+"""What a result and a model bundle of ours hold: each is replaced by its like only, and no other folder ever."""
 
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 FULL_BYTES = 64 << 10
@@ -27,11 +35,14 @@ _journals: list[Path] = []
 
 
 @contextmanager
-def atomic_output(target: Path, overwrite: bool = False, inputs: Iterable[Path] = ()) -> Iterator[Path]:
+def atomic_output(
+    target: Path, overwrite: bool = False, inputs: Iterable[Path] = (), mark: str = RESULT_MARK
+) -> Iterator[Path]:
     """Give a temporary path beside `target` to write to; rename it to `target` when the block ends well.
 
     The block may make a file or a folder of that path. On any exception (cancel included) what was written is removed.
-    `inputs` are the files and folders that the work reads: none of them is ever replaced.
+    `inputs` are the files and folders that the work reads: none of them is ever replaced. `mark` is the file by which a
+    folder that may be replaced is known.
 
     Raises
     ------
@@ -41,14 +52,14 @@ def atomic_output(target: Path, overwrite: bool = False, inputs: Iterable[Path] 
         them, or one without results.
     """
     target = Path(target)
-    _check_target(target, overwrite)
+    _check_target(target, overwrite, mark)
     _spare_inputs(target, inputs)
     room, made = _make_room(target)
     draft = room / target.name
     try:
         with _disk_errors(target, room):
             yield draft
-            _check_target(target, overwrite)  # somebody else may have written it meanwhile
+            _check_target(target, overwrite, mark)  # somebody else may have written it meanwhile
             _replace(draft, target)
         with suppress(OSError):  # the output is complete, whatever befalls the journal
             _note(target, room, made, finished=True)
@@ -120,7 +131,7 @@ def _says_full(error: BaseException | None) -> bool:
     return False
 
 
-def _check_target(target: Path, overwrite: bool) -> None:
+def _check_target(target: Path, overwrite: bool, mark: str) -> None:
     try:
         exists = target.exists()
     except OSError as error:  # a folder on the way that may not be entered
@@ -128,8 +139,9 @@ def _check_target(target: Path, overwrite: bool) -> None:
     place, kept = target.resolve(), (Path.cwd(), Path(os.path.expanduser("~")).resolve())
     if exists and any(place == one or place in one.parents for one in kept):
         raise OutputError(target, "is a folder that holds more than results", "name a new folder in it")
-    if target.is_dir() and any(target.iterdir()) and not any((target / mark).is_file() for mark in RESULT_MARKS):
-        cause = "is a folder that is no result of Dose3D (no provenance.json in it)"
+    if target.is_dir() and any(target.iterdir()) and not (target / mark).is_file():
+        kind = "result" if mark == RESULT_MARK else "model"
+        cause = f"is a folder that is no {kind} of Dose3D (no {mark} in it)"
         raise OutputError(target, cause, "choose another output, or empty it yourself")
     if exists and not overwrite:
         raise OutputError(target, "exists already", "choose another output or add --overwrite")

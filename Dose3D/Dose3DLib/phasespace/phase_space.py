@@ -48,6 +48,8 @@ class PhaseSpace:
         value by name (x, y, z, u, v, weight) of what all particles share and no record holds.
     stated_mev:
         highest kinetic energy that the file says it holds, None where it does not; particles may differ.
+    is_plane_known:
+        False where neither the file nor who opened it said at which z the particles are; it is then 0.
     """
 
     files: tuple[Path, ...]
@@ -61,6 +63,7 @@ class PhaseSpace:
     notes: tuple[str, ...] = ()
     constants: Mapping[str, float] = field(default_factory=dict)
     stated_mev: float | None = None
+    is_plane_known: bool = True
 
     @property
     def count(self) -> int:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BLUE", "INK", "ORANGE", "correlations_figure", "focus_figure", "maps_figure", "marginals_figure",
-           "new_figure", "png_of", "style"]  # fmt: skip
+__all__ = ["BLUE", "INK", "ORANGE", "columns_of", "correlations_figure", "focus_figure", "maps_figure",
+           "marginals_figure", "new_figure", "png_of", "style"]  # fmt: skip
 
 Columns = Mapping[str, np.ndarray]
 
@@ -26,6 +26,12 @@ _LINE_MEV = (0.505, 0.517)
 _VARIABLES = {"x": "X (cm)", "y": "Y (cm)", "u": "dX", "v": "dY", "w": "dZ", "energy": "E (MeV)"}
 _MAPS = {"x": ("x", "y"), "u": ("x", "u"), "energy": ("energy", "r")}
 _LABELS = {**_VARIABLES, "r": "r (cm)", "focus_x": "x at the focus (cm)", "focus_y": "y at the focus (cm)"}
+
+
+def columns_of(photons: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of an array (n, 6) of X, Y [cm], dX, dY, dZ, E [MeV], and the radius; without positions at the focus."""
+    columns = dict(zip(("x", "y", "u", "v", "w", "energy"), photons.T, strict=True))
+    return {**columns, "r": np.hypot(columns["x"], columns["y"])}
 
 
 def marginals_figure(original: Columns, other: Columns, names: tuple[str, str]) -> bytes:

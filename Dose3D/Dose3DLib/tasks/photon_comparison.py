@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..phasespace.compare.sides import Side
     from ..phasespace.compare.water import DoseDraws
     from ..phasespace.compare.water_engine import WaterEngine
+    from ..phasespace.phase_space import PhaseSpace
     from ..phasespace.photon_model import PhotonModel
     from .phsp_compare import Settings
 
@@ -68,6 +69,7 @@ class Job:
     train: Side | None
     device: str
     water: Water | None
+    files: tuple[PhaseSpace, ...] = ()
 
 
 def compare_side(job: Job, side: Side, model: PhotonModel | None, progress: Progress) -> Compared:
@@ -87,7 +89,7 @@ def compare_side(job: Job, side: Side, model: PhotonModel | None, progress: Prog
             _add_dose(job, side, found, progress)
     with progress.stage("pictures", 1.0):
         _add_pictures(job, side, found)
-        if model is not None:
+        if model is not None and model.network.HAS_ENCODER:
             _add_decoded(job, model, found)
     _add_facts(side, model, found)
     return found
@@ -208,13 +210,14 @@ def _views(job: Job, side: Side, names: tuple[str, str]) -> list[tuple[str, byte
 
 
 def _columns(job: Job, side: Side) -> dict[str, np.ndarray]:
-    columns = {name: side.column(name) for name in ("x", "y", "u", "v", "w", "energy")}
+    from ..report.photon_figures import columns_of
+
     at_x, at_y = job.ground.reference.focus.positions(side.photons).T
-    return {**columns, "r": np.hypot(columns["x"], columns["y"]), "focus_x": at_x, "focus_y": at_y}
+    return {**columns_of(side.photons), "focus_x": at_x, "focus_y": at_y}
 
 
 def _add_decoded(job: Job, model: PhotonModel, found: Compared) -> None:
-    """Real photons through the network and back, where it has an encoder."""
+    """Real photons through a network with an encoder and back."""
     from ..phasespace.compare.metrics import distances
     from ..phasespace.compare.sides import Side, draw
     from ..report.phase_space_compare import label_of
@@ -222,10 +225,7 @@ def _add_decoded(job: Job, model: PhotonModel, found: Compared) -> None:
     settings, rng = job.settings, rng_of(job.settings.seed, 8)
     original = draw(job.ground.real, job.ground.photons, rng)
     pieces = np.array_split(original.photons, max(1, len(original) // _DECODED_AT_ONCE))
-    try:
-        parts = [model.reconstruct(piece, settings.seed + n, settings.condition) for n, piece in enumerate(pieces)]
-    except NotImplementedError:
-        return
+    parts = [model.reconstruct(piece, settings.seed + n, settings.condition) for n, piece in enumerate(pieces)]
     decoded = Side(np.concatenate(parts), np.arange(sum(map(len, parts))), f"{model.name}, decoded", model.plane_cm)
     number = len(decoded)
     values = distances(draw(original, number, rng), decoded, job.ground.reference)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +18,7 @@ from .photon_comparison import Compared, Job, compare_side, histories_of, rng_of
 
 if TYPE_CHECKING:
     from ..phasespace.compare.sides import Side
+    from ..phasespace.phase_space import PhaseSpace
     from ..phasespace.photon_model import PhotonModel
     from ..report.phase_space_compare import ModelPart
 
@@ -67,8 +68,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     progress = progress or Progress()
     models = _checked(settings)
     with atomic_output(settings.output, settings.overwrite, _inputs(settings)) as draft:
-        _refuse_twice(settings)
-        job, generated = _prepared(settings, models, progress)
+        job, generated = _prepared(settings, models, _opened(settings), progress)
         compared = _all_sides(job, generated, progress)
         naive = _naive(job, progress)
         draft.mkdir()
@@ -93,15 +93,24 @@ def _checked(settings: Settings) -> list[PhotonModel]:
     return _named_apart(models, settings)
 
 
-def _refuse_twice(settings: Settings) -> None:
-    """A file is at every floor of itself, and a floor of one file with itself is none."""
+def _opened(settings: Settings) -> dict[str, PhaseSpace]:
+    """The files by what they are for; one that serves twice is opened once, and may not be the real one again.
+
+    A file is at every floor of itself, and a floor of one file with itself is none.
+    """
     from ..phasespace.read import open_phase_space
 
-    real = open_phase_space(settings.real).files[0].resolve()
-    for name in ("generated", "floor", "train"):
+    spaces: dict[Path, PhaseSpace] = {}
+    opened = {}
+    for name in ("real", "generated", "floor", "train"):
         path = getattr(settings, name)
-        if path is not None and open_phase_space(path).files[0].resolve() == real:
+        if path is None:
+            continue
+        space = open_phase_space(path)
+        opened[name] = spaces.setdefault(space.files[0].resolve(), space)
+        if name != "real" and opened[name] is opened["real"]:
             raise InputError(path, f"is the real file, given as --{name} again", "name another file")
+    return opened
 
 
 def _named_apart(models: list[PhotonModel], settings: Settings) -> list[PhotonModel]:
@@ -115,11 +124,8 @@ def _named_apart(models: list[PhotonModel], settings: Settings) -> list[PhotonMo
     return apart
 
 
-def _warn_of_training(settings: Settings, models: list[PhotonModel], progress: Progress) -> None:
+def _warn_of_training(records: Path, models: list[PhotonModel], progress: Progress) -> None:
     """A model that repeats what it was trained on is at every floor of that file."""
-    from ..phasespace.read import open_phase_space
-
-    records = open_phase_space(settings.real).files[0]
     for model in models:
         hashes = [one.get("sha256") for one in model.facts.get("files", []) if one.get("name") == records.name]
         if hashes and file_sha256(records) in hashes:
@@ -133,7 +139,9 @@ def _inputs(settings: Settings) -> tuple[Path, ...]:
     return (*settings.inputs(), *(path for path in map(Path, settings.model) if path.exists()))
 
 
-def _prepared(settings: Settings, models: list[PhotonModel], progress: Progress) -> tuple[Job, Side | None]:
+def _prepared(
+    settings: Settings, models: list[PhotonModel], opened: Mapping[str, PhaseSpace], progress: Progress
+) -> tuple[Job, Side | None]:
     """Files read, planes checked, floors made."""
     from ..phasespace.compare.comparison import Plan, lay_ground
     from ..phasespace.compare.load import check_planes, read_side
@@ -142,23 +150,28 @@ def _prepared(settings: Settings, models: list[PhotonModel], progress: Progress)
     device = choose_device(settings.device).name
     rng = rng_of(settings.seed, 0)
     with progress.stage("read", 0.05):
-        paths = (settings.real, settings.generated, settings.floor, settings.train)
-        real, generated, floor, train = (
-            None if path is None else read_side(path, settings.limit, rng, progress) for path in paths
-        )
+        sides = {id(space): read_side(space, settings.limit, rng, progress) for space in _apart(opened)}
+    real, generated, floor, train = (
+        sides.get(id(opened.get(name))) for name in ("real", "generated", "floor", "train")
+    )
     for side in (generated, floor, train):
         if side is not None:
             check_planes(real, side, progress)
     for model in models:
         check_planes(real, _empty_side(model), progress)
-    _warn_of_training(settings, models, progress)
+    _warn_of_training(opened["real"].files[0], models, progress)
     photons = min(settings.photons, _QUICK_PHOTONS) if settings.quick else settings.photons
     plan = Plan(photons, settings.draws, 1 if settings.quick else Plan.model_draws, settings.classifier, settings.seed)
     sizes = ([] if generated is None else [len(generated)]) + [settings.make] * bool(models)
     with progress.stage("real against real", 0.5):
         ground = lay_ground(real, floor, min(sizes), plan, progress)
     water = water_of(settings, ground, device, progress)
-    return Job(settings, plan, ground, tuple(models), train, device, water), generated
+    return Job(settings, plan, ground, tuple(models), train, device, water, tuple(_apart(opened))), generated
+
+
+def _apart(opened: Mapping[str, PhaseSpace]) -> list[PhaseSpace]:
+    """Each file once."""
+    return list({id(space): space for space in opened.values()}.values())
 
 
 def _empty_side(model: PhotonModel) -> Side:
@@ -269,11 +282,7 @@ def _record(
 
 def _provenance(job: Job, progress: Progress) -> dict[str, Any]:
     """Large files are known by name, size and date: a hash would take longer than all else."""
-    from ..phasespace.read import open_phase_space
-
-    settings = job.settings
-    paths = [path for path in (settings.real, settings.generated, settings.floor, settings.train) if path is not None]
-    files = [one for path in paths for one in open_phase_space(path).files]
+    settings, files = job.settings, [one for space in job.files for one in space.files]
     inputs = [{"path": str(p), "bytes": p.stat().st_size, "modified": int(p.stat().st_mtime)} for p in files]
     known = [{"name": model.name, "kind": model.kind, "weights_sha256": model.facts.get("weights_sha256"),
               "trained_on": model.facts.get("files", [])} for model in job.models]  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import Cancelled, InputError
-from ..core.output import atomic_output
+from ..core.output import MODEL_MARK, atomic_output
 from ..core.progress import Progress
 from ..core.provenance import file_sha256, make_provenance
 from .base import Result, TaskSettings, option
@@ -94,7 +94,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     progress = progress or Progress()
     plan, reason = _plan(settings)
     room = work_folder(settings.output)
-    with atomic_output(settings.output, settings.overwrite, settings.inputs()) as draft:
+    with atomic_output(settings.output, settings.overwrite, settings.inputs(), MODEL_MARK) as draft:
         spaces = _opened(settings, progress)
         with _said_where_it_goes_on(room, progress):
             model = train_model(spaces, plan, room, progress, _watch(room, progress))
@@ -137,12 +137,9 @@ def _plan(settings: Settings) -> tuple[TrainingPlan, str]:
     return plan, f"{device.name}: {device.reason}"
 
 
-def _check_plane_is_known(settings: Settings, space: PhaseSpace) -> None:
+def _check_plane_is_known(space: PhaseSpace) -> None:
     """Traced back from a plane that is not theirs, photons have no focus."""
-    from ..phasespace.read import READERS, kind_of
-
-    needs_plane = "plane" in READERS[kind_of(space.files[0])][1]
-    if needs_plane and settings.input_plane is None and space.constants.get("z") == 0:
+    if not space.is_plane_known:
         raise InputError(space.files[0], "does not say in which plane its particles lie", "give --input-plane Z in cm")
 
 
@@ -154,7 +151,7 @@ def _opened(settings: Settings, progress: Progress) -> list[PhaseSpace]:
     for space, place in zip(spaces, places, strict=True):
         if places.count(place) > 1:  # what is held out would be learned from the copy
             raise InputError(space.files[0], "is given twice", "name each phase space once")
-        _check_plane_is_known(settings, space)
+        _check_plane_is_known(space)
         for note in space.notes:
             progress.warn(f"{space.files[0].name}: {note}")
         if not space.histories:
@@ -167,14 +164,17 @@ def _watch(room: Path, progress: Progress) -> Watch:
     """Draws real and generated photons beside each other at each validation."""
 
     def show(model: PhotonModel, real: np.ndarray) -> None:
-        from ..report.photon_marginals import save_marginals
+        from ..report.photon_figures import columns_of, marginals_figure
 
         values = [(condition.lowest + condition.highest) / 2 for condition in model.conditions]
         try:
             made = model.tensor(min(len(real), _SHOWN), 0, next(model.network.parameters()).device.type, values)
         except InputError:  # a network that has hardly begun
             return
-        save_marginals(room / "marginals.png", real, made.cpu().numpy(), "held-out photons and generated ones")
+        sides = (columns_of(photons[:_SHOWN]) for photons in (real, made.cpu().numpy()))
+        draft = room / "marginals.part.png"
+        draft.write_bytes(marginals_figure(*sides, ("held out", "generated")))
+        draft.replace(room / "marginals.png")  # whole at any time: somebody may be looking at it
         progress.emit("picture", path=str(room / "marginals.png"), title="Marginals")
 
     return show

@@ -12,7 +12,6 @@ from ...core.progress import Progress
 from ..particles import Particles
 from ..phase_space import CHUNK, PhaseSpace
 from ..photons import PHOTON, history_ids, photon_array
-from ..read import open_phase_space
 from .sides import Side, take
 
 __all__ = ["FEWEST", "PLANE_TOLERANCE_CM", "check_planes", "read_side"]
@@ -26,7 +25,7 @@ PLANE_TOLERANCE_CM = 0.01
 _PIECE = 4096
 
 
-def read_side(path: Path, limit: int, rng: np.random.Generator, progress: Progress, name: str = "") -> Side:
+def read_side(source: PhaseSpace, limit: int, rng: np.random.Generator, progress: Progress, name: str = "") -> Side:
     """The photons of a file with their histories: all, or pieces at random places with about `limit` particles.
 
     Pieces begin and end with a history. Photons that are not finite numbers are left out. Where weights differ,
@@ -36,17 +35,16 @@ def read_side(path: Path, limit: int, rng: np.random.Generator, progress: Progre
     Raises
     ------
     InputError
-        the file can't be read, has fewer than `FEWEST` photons, or its photons do not lie on one plane.
+        the file has fewer than `FEWEST` photons, or its photons do not lie on one plane.
     """
-    source = open_phase_space(path)
+    path = source.files[0]
     parts = [_photons(part, ids) for part, ids in _parts(source, limit, rng, progress)]
     if not parts:
         raise InputError(path, "has no whole history in the pieces that were read", "raise --limit to read all of it")
     photons, history, weight, z = (np.concatenate([part[n] for part in parts]) for n in range(4))
     if len(photons) < source.count and source.count > limit:
         progress.warn(f"{path.name}: {len(photons):,} photons at random places of its {source.count:,} particles")
-    is_known = ("z", "constant", "unknown") not in source.layout
-    plane = _plane(path, z) if is_known else float("nan")
+    plane = _plane(path, z) if source.is_plane_known else float("nan")
     side = _finite(Side(photons, history, name or path.name, plane), weight, progress, rng)
     if len(side) < FEWEST:
         cause = f"has {len(side):,} photons that can be compared, at least {FEWEST} are needed"

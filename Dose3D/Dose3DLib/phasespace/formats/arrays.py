@@ -105,7 +105,7 @@ def _phase_space(path, kind, columns, decoder, histories, title) -> PhaseSpace:
         notes.append("the file holds no number of histories")
     layout = tuple((name, str(columns[name].dtype), "") for name in columns)
     return PhaseSpace((path,), kind, title, "", histories, layout, records, {}, tuple(notes),
-                      decoder.constants)  # fmt: skip
+                      decoder.constants, is_plane_known=decoder.is_plane_known)  # fmt: skip
 
 
 def _map(path: Path, file: BinaryIO, end: int) -> np.ndarray:

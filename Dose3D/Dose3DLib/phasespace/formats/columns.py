@@ -107,13 +107,17 @@ class ColumnDecoder:
         self.constants = {role: value for role, value in absent.items() if role not in self.names}
 
     @property
+    def is_plane_known(self) -> bool:
+        return "z" in self.names or self._plane is not None
+
+    @property
     def wanted(self) -> list[str]:
         """Names of the columns that are read."""
         return [*self.names.values(), *self._extras]
 
     def _notes(self, unit: str | None) -> list[str]:
         notes = [] if unit is None else [f"lengths are taken as {unit}: the file does not say their unit"]
-        if "z" not in self.names and self._plane is None:
+        if not self.is_plane_known:
             notes.append("there is no column of Z: 0 cm is taken where none is given (phsp convert --input-plane)")
         if "w" not in self.names:
             notes.append("there is no column of dZ: it is computed, and taken as positive")

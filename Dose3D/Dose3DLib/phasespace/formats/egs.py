@@ -155,7 +155,7 @@ def _phase_space(path, mode, header, records, notes, plane) -> PhaseSpace:
     texts = {"PHOTONS": str(header["photons"]), "MAXIMUM_KINETIC_ENERGY": f"{header['highest']:g}",
              "MINIMUM_ELECTRON_ENERGY": f"{header['lowest']:g}"}  # fmt: skip
     return PhaseSpace((path,), f"EGSnrc {mode}", "", "", round(histories) if known else None, tuple(layout), records,
-                      texts, tuple(notes), {"z": plane or 0.0}, _stated(header))  # fmt: skip
+                      texts, tuple(notes), {"z": plane or 0.0}, _stated(header), plane is not None)  # fmt: skip
 
 
 def _stated(header: np.void) -> float | None:

@@ -82,7 +82,7 @@ def open_root(path: Path, unit: str | None = None, plane: float | None = None) -
         notes.append("the file holds no number of histories")
     layout = tuple((name, str(tree[name].typename), "") for name in decoder.wanted)
     return PhaseSpace((path,), "ROOT", _title(tree), "", histories, layout, records, {"TREE": str(tree.name)},
-                      tuple(notes), decoder.constants)  # fmt: skip
+                      tuple(notes), decoder.constants, is_plane_known=decoder.is_plane_known)  # fmt: skip
 
 
 def _title(tree: Any) -> str:

@@ -43,6 +43,9 @@ class GenerativeModel(nn.Module):
     FIT: ClassVar[dict[str, Any]] = {"learning_rate": 1e-3, "batch": 2048}
     """How it is trained best: `batch`, and fields of `training.loop.FitSettings`."""
 
+    HAS_ENCODER: ClassVar[bool] = False
+    """Whether `reconstruct` works: real photons in, decoded ones out."""
+
     STOPS_EARLY: ClassVar[bool] = True
     """Whether `loss` on held-out photons tells when a network has begun to learn its photons by heart."""
 

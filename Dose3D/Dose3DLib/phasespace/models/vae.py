@@ -64,6 +64,7 @@ class _Autoencoder(GenerativeModel):
     FAITHFUL: ClassVar[dict[str, Any]] = _FAITHFUL
     """Options that make the model what its paper says."""
     FIT: ClassVar[dict[str, Any]] = _FIT
+    HAS_ENCODER: ClassVar[bool] = True
     STOCHASTIC: ClassVar[bool] = True
     """Whether the encoder gives a distribution; else one code a photon."""
 

@@ -14,6 +14,7 @@ from Dose3DLib.phasespace.compare import load
 from Dose3DLib.phasespace.compare.load import check_planes, read_side
 from Dose3DLib.phasespace.compare.sides import Side
 from Dose3DLib.phasespace.particles import Particles
+from Dose3DLib.phasespace.read import open_phase_space
 from Dose3DLib.phasespace.write import FileFacts, open_writer
 
 
@@ -25,7 +26,7 @@ def write(path: Path, particles: Particles) -> Path:
 
 def read(path: Path, limit: int = 10**6, seed: int = 0) -> tuple[Side, list[str]]:
     progress = Progress()
-    return read_side(path, limit, np.random.default_rng(seed), progress), progress.warnings
+    return read_side(open_phase_space(path), limit, np.random.default_rng(seed), progress), progress.warnings
 
 
 def beam(count: int, seed: int = 0) -> Particles:
