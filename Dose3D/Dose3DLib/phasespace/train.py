@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from ..training.loop import FitSettings
     from .models.base import GenerativeModel
 
-__all__ = ["COORDINATES", "TrainingPlan", "Watch", "train_model"]
+__all__ = ["TrainingPlan", "Watch", "train_model"]
 
-COORDINATES = ("physics", "raw")
 _VALIDATIONS = 24
 _LEAST_STEPS = 100
 """Between validations: more often tells nothing and takes time."""
@@ -50,7 +49,7 @@ class TrainingPlan:
     model:
         key of `models.registry.MODELS`.
     coordinates:
-        one of `COORDINATES`.
+        "physics" or "raw".
     minutes, steps:
         of training; what comes first ends it. A budget in steps alone is the same on every machine.
     options:

@@ -14,6 +14,7 @@ from ..core.errors import Cancelled, InputError
 from ..core.output import MODEL_MARK, atomic_output
 from ..core.progress import Progress
 from ..core.provenance import file_sha256, make_provenance
+from ..phasespace.models.registry import MODELS
 from .base import Result, TaskSettings, option
 
 if TYPE_CHECKING:
@@ -49,8 +50,10 @@ class Settings(TaskSettings):
         help="phase spaces of any format, all in the same plane: one of the files of each", positional=True
     )
     output: Path = option(help="folder for the model, a bundle")
-    model: Literal["flow", "distilled", "beta-vae", "mkmmd-vae", "mmd-wae", "info-vae", "gan"] = option(
-        "flow", help="kind of model: flow is the best, distilled the fastest, the others are those of the literature"
+    model: str = option(
+        "flow",
+        help="kind of model: flow is the best, distilled the fastest, the others are those of the literature",
+        choices=tuple(MODELS),
     )
     coordinates: Literal["physics", "raw"] = option(
         "physics", help="what the model sees: back-projected and normal by rank, or the raw six variables"
