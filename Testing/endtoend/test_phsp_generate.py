@@ -253,7 +253,7 @@ def test_the_model_is_never_replaced(tmp_path):
     """A model's folder may be called anything."""
     folder = save_small_model(tmp_path / "small.IAEAphsp")
     wanted = settings(folder, folder, overwrite=True)
-    refused("is an input itself", wanted, error=OutputError, folder=tmp_path)
+    refused("is a folder that is no result of Dose3D", wanted, error=OutputError, folder=tmp_path)
     assert (folder / "configs" / "metadata.json").is_file()
 
 
