@@ -20,7 +20,7 @@ LIBRARY = ROOT / "Dose3D" / "Dose3DLib"
 
 BASE = {"core"}
 FOUNDATION = BASE | {"geometry"}
-NOUNS = {"segmentation", "dose", "phasespace"}
+NOUNS = {"segmentation", "detector", "dose", "phasespace"}
 PRESENTATION = {"scene", "report"}
 MAY_IMPORT = {
     "core": set(),
@@ -29,8 +29,9 @@ MAY_IMPORT = {
     "training": BASE,
     "segmentation": FOUNDATION | {"bundles", "training"},
     "dicom": FOUNDATION,
-    "dose": FOUNDATION,
-    "phasespace": BASE | {"bundles", "training"},
+    "detector": FOUNDATION,
+    "dose": FOUNDATION | {"bundles", "training"},
+    "phasespace": FOUNDATION | {"bundles", "training"},
     "scene": FOUNDATION,
     "report": FOUNDATION,
     "tasks": FOUNDATION | NOUNS | PRESENTATION | {"dicom", "bundles", "training"},

@@ -10,7 +10,8 @@ from .base import Task
 __all__ = ["GROUPS", "TASKS"]
 
 GROUPS: dict[str, str] = {
-    "dose": "Dose distributions: pictures, isodoses, differences.",
+    "detector": "Detectors of small cells: which to build, what they measure, files for simulations.",
+    "dose": "Dose distributions: pictures, comparison, DVHs, from cells to the patient.",
     "phsp": "Phase spaces of linear accelerators.",
     "segment": "Structures from a CT by a trained network.",
     "structures": "Structure sets: file formats and reviews.",
