@@ -51,7 +51,7 @@ class CellOperator:
 
     def apply(self, dose: np.ndarray) -> np.ndarray:
         """Mean dose per cell, (n,) float64; NaN for a cell outside the grid. `dose` is [k, j, i]."""
-        # Only the voxels in use: a clinical dose has 50 million, and the product would copy them all in double precision.
+        # Only the voxels in use: a clinical dose has 50 million, and the product would copy them all in doubles.
         used = np.asarray(dose).reshape(-1)[self.matrix.indices].astype(np.float64)
         row = np.repeat(np.arange(len(self.cells)), np.diff(self.matrix.indptr))
         values = np.bincount(row, self.matrix.data * used, len(self.cells))
