@@ -1,0 +1,60 @@
+"""What no detector can be: two cells, or their covers, in the same place."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..geometry.cells import Cells
+
+__all__ = ["TOLERANCE_MM", "fitting_wall", "overlapping_pair"]
+
+TOLERANCE_MM = 1e-3
+"""Boxes that share less than this have rounded numbers, no fault."""
+
+_CHUNK = 8192
+
+
+def overlapping_pair(cells: Cells, wall_mm: float = 0.0) -> tuple[int, int, float] | None:
+    """The first two cells found whose boxes, each `wall_mm` larger on every side, overlap, and by how much (mm).
+
+    The depth is the shortest way along one axis that would part them.
+    """
+    from scipy.spatial import cKDTree
+
+    halves = cells.sizes_mm / 2 + wall_mm
+    centers = cells.centers_mm @ cells.axes  # along the boxes' own axes, which they share
+    scale = np.median(halves, axis=0) if len(cells) else np.ones(3)
+    tree, reach = cKDTree(centers / scale), (2 * halves / scale).max(axis=1, initial=0.0)
+    start, step = 0, 1
+    while start < len(cells):
+        stop = min(start + step, len(cells))
+        near = tree.query_ball_point(centers[start:stop] / scale, reach[start:stop], p=np.inf)
+        found = _deepest(centers, halves, start, near)
+        if found is not None:
+            return found
+        start, step = stop, min(2 * step, _CHUNK)  # where all overlap, the first cells show it
+    return None
+
+
+def _deepest(centers: np.ndarray, halves: np.ndarray, start: int, near: np.ndarray) -> tuple[int, int, float] | None:
+    """A larger cell reaches any that it overlaps within twice its own half-lengths, so each pair is met once at least."""
+    first = np.repeat(np.arange(start, start + len(near)), [len(others) for others in near])
+    second = np.concatenate([np.asarray(others, np.intp) for others in near]) if len(near) else first
+    first, second = first[first != second], second[first != second]
+    depth = (halves[first] + halves[second] - np.abs(centers[first] - centers[second])).min(axis=1)
+    if not len(depth) or depth.max() <= TOLERANCE_MM:
+        return None
+    n = int(np.argmax(depth))
+    a, b = sorted((int(first[n]), int(second[n])))
+    return a, b, float(depth[n])
+
+
+def fitting_wall(cells: Cells, wanted_mm: float) -> float:
+    """The thickest cover up to `wanted_mm` whose neighbours at most touch; 0 for cells that touch already."""
+    wall = float(wanted_mm)
+    while wall > 0:
+        found = overlapping_pair(cells, wall)
+        if found is None:
+            return wall
+        wall = max(0.0, round(wall - found[2] / 2, 6))
+    return 0.0
