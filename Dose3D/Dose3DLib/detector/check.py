@@ -37,7 +37,7 @@ def overlapping_pair(cells: Cells, wall_mm: float = 0.0) -> tuple[int, int, floa
 
 
 def _deepest(centers: np.ndarray, halves: np.ndarray, start: int, near: np.ndarray) -> tuple[int, int, float] | None:
-    """A larger cell reaches any that it overlaps within twice its own half-lengths, so each pair is met once at least."""
+    """A cell reaches any smaller one that it overlaps within twice its own half-lengths: each pair is met once."""
     first = np.repeat(np.arange(start, start + len(near)), [len(others) for others in near])
     second = np.concatenate([np.asarray(others, np.intp) for others in near]) if len(near) else first
     first, second = first[first != second], second[first != second]
