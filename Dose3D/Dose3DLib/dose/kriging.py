@@ -1,0 +1,165 @@
+"""Kriging: the mean of a Gaussian process, given the cells' means with their noise, and its variance.
+
+Prior: mean 0, one standard deviation, the product over the cells' own axes of Matern covariances with smoothness 3/2
+(C. E. Rasmussen and C. K. I. Williams, Gaussian Processes for Machine Learning, 2006, section 4.2). Cells are taken as
+what they are, averages over boxes. On a lattice all is done axis by axis in closed form; scattered cells need one
+factorisation of their covariance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.errors import InputError
+from ..geometry.cells import Cells
+from ..geometry.grid import Grid
+from .interpolate import on_coarse_points, through_axes
+from .lattice import CellLattice, cell_lattice, coordinates_along
+from .matern import between_means, mean_with_point
+from .scale import ScaleProblem
+
+__all__ = ["Prior", "kriging", "unseen_share"]
+
+MOST_SCATTERED = 6000
+"""Cells off any lattice whose covariance is factorised: 6000 take a quarter of a GB and some seconds."""
+_COARSE_MM = 4.0
+_MOST_NUMBERS = 8_000_000
+"""Covariances held at a time: 64 MB."""
+_REACH = 6.0
+"""Beyond this many correlation lengths from the outermost cells nothing differs from the prior."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Of the dose: standard deviation, Gy, and correlation length along each axis, mm."""
+
+    sd_gy: float = 70.0
+    length_mm: float = 12.0
+
+
+def kriging(problem: ScaleProblem, prior: Prior | None = None) -> np.ndarray:
+    """The dose [k, j, i], Gy, 0 outside the body.
+
+    Raises
+    ------
+    InputError
+        too many cells that stand on no common lattice.
+    """
+    prior = prior or Prior()
+    cells, values, sd = joined(problem)
+    lattice, along = cell_lattice(cells), coordinates_along(cells, problem.grid)
+    if lattice is None or along is None:
+        dose = _Scattered(cells, problem.grid, prior, sd).mean(values)
+    else:
+        axes = _Axes(lattice, cells, along, prior, float(np.sqrt(np.mean(sd**2))))
+        dose = axes.mean(lattice.nodes(values))
+    return np.where(problem.inside, dose, 0.0)
+
+
+def unseen_share(problem: ScaleProblem, prior: Prior | None = None) -> np.ndarray:
+    """Per voxel the share of the prior's variance that the cells leave, 0 (known) to 1 (not seen), [k, j, i]."""
+    prior = prior or Prior()
+    cells, _, sd = joined(problem)
+    lattice, along = cell_lattice(cells), coordinates_along(cells, problem.grid)
+    noise = float(np.sqrt(np.mean(sd**2)))
+    if lattice is not None and along is not None and len(cells) == np.prod(lattice.shape):
+        return _Axes(lattice, cells, along, prior, noise).unseen()
+    return _Scattered(cells, problem.grid, prior, sd).unseen()
+
+
+def joined(problem: ScaleProblem) -> tuple[Cells, np.ndarray, np.ndarray]:
+    """All cells that have a value, of all acquisitions, their values and standard deviations, Gy."""
+    parts = [(o.cells.take(problem.known(a)), a) for a, o in enumerate(problem.operators)]
+    cells = parts[0][0]
+    if len(parts) > 1:
+        labels = tuple(f"{a}:{label}" for part, a in parts for label in part.labels)
+        centers = np.concatenate([part.centers_mm for part, _ in parts])
+        cells = Cells(labels, centers, np.concatenate([part.sizes_mm for part, _ in parts]), cells.axes)
+    known = [problem.known(a) for _, a in parts]
+    return (
+        cells,
+        np.concatenate([np.asarray(problem.values[a], np.float64)[k] for a, k in enumerate(known)]),
+        np.concatenate([np.asarray(problem.sd[a], np.float64)[k] for a, k in enumerate(known)]),
+    )
+
+
+class _Axes:
+    """A full lattice parallel to the grid: covariances are Kronecker products of one small matrix per axis."""
+
+    def __init__(self, lattice: CellLattice, cells: Cells, along, prior: Prior, noise_gy: float):
+        self.order = [axis for axis, _ in along]
+        self.squares, self.vectors, self.across = [], [], []
+        for axis, at in along:
+            nodes, width = lattice.coordinates_mm[axis], float(np.median(cells.sizes_mm[:, axis]))
+            squares, vectors = np.linalg.eigh(between_means(nodes[:, None] - nodes, width, width, prior.length_mm))
+            self.squares.append(np.maximum(squares, 0.0))
+            self.vectors.append(vectors)
+            self.across.append(mean_with_point(at[:, None] - nodes, width, prior.length_mm) @ vectors)
+        product = np.einsum("a,b,c->abc", *self.squares)
+        self.gain = prior.sd_gy**2 / (prior.sd_gy**2 * product + noise_gy**2)
+
+    def mean(self, nodes: np.ndarray) -> np.ndarray:
+        turned = through_axes(nodes.transpose(self.order), [vectors.T for vectors in self.vectors])
+        return through_axes(turned * self.gain, self.across)
+
+    def unseen(self) -> np.ndarray:
+        return np.clip(1.0 - through_axes(self.gain, [matrix**2 for matrix in self.across]), 0.0, 1.0)
+
+
+class _Scattered:
+    """Cells anywhere, by a Cholesky factor of their covariance; evaluated on coarse points, from there splined."""
+
+    def __init__(self, cells: Cells, grid: Grid, prior: Prior, sd_gy: np.ndarray):
+        from scipy.linalg import cho_factor
+
+        if len(cells) > MOST_SCATTERED:
+            cause = f"cannot krige {len(cells):,} cells that stand on no single lattice (at most {MOST_SCATTERED:,})"
+            raise InputError("kriging", cause, "choose tikhonov")
+        self.cells, self.grid, self.prior = cells, grid, prior
+        self.own = cells.centers_mm @ cells.axes
+        covariance = np.full((len(cells),) * 2, prior.sd_gy**2)
+        for axis in range(3):
+            at, width = self.own[:, axis], cells.sizes_mm[:, axis]
+            covariance *= between_means(at[:, None] - at, width[:, None], width[None], prior.length_mm)
+        covariance[np.diag_indices(len(cells))] += sd_gy**2
+        self.factor = cho_factor(covariance, lower=True, overwrite_a=True)
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        from scipy.linalg import cho_solve
+
+        weights = cho_solve(self.factor, values)
+        return self._everywhere(lambda covariance: covariance @ weights)
+
+    def unseen(self) -> np.ndarray:
+        from scipy.linalg import solve_triangular
+
+        def left(covariance: np.ndarray) -> np.ndarray:
+            known = solve_triangular(self.factor[0], covariance.T, lower=True)
+            return 1.0 - (known**2).sum(axis=0) / self.prior.sd_gy**2
+
+        return np.clip(self._everywhere(left), 0.0, 1.0)
+
+    def _everywhere(self, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """A function of the covariances (m, n) of m points with the cells, at all voxels."""
+        reach = _REACH * self.prior.length_mm
+        corners = self.grid.corners_mm()
+        low = np.maximum(self.cells.centers_mm.min(axis=0) - reach, corners.min(axis=0))
+        high = np.minimum(self.cells.centers_mm.max(axis=0) + reach, corners.max(axis=0))
+
+        def by_parts(points: np.ndarray) -> np.ndarray:
+            count = max(1, _MOST_NUMBERS // max(len(self.cells), 1))
+            parts = [points[start : start + count] for start in range(0, len(points), count)]
+            return np.concatenate([function(self._covariance(part)) for part in parts])
+
+        return on_coarse_points(by_parts, (low, np.maximum(low, high)), _COARSE_MM, self.grid)
+
+    def _covariance(self, points_mm: np.ndarray) -> np.ndarray:
+        own = points_mm @ self.cells.axes
+        covariance = np.full((len(points_mm), len(self.cells)), self.prior.sd_gy**2)
+        for axis in range(3):
+            distance = own[:, axis, None] - self.own[:, axis]
+            covariance *= mean_with_point(distance, self.cells.sizes_mm[:, axis], self.prior.length_mm)
+        return covariance
