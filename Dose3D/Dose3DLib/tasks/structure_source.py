@@ -1,4 +1,4 @@
-"""The structures that a task is given, whatever they are: one of the five forms, known by what the file is."""
+"""The structures that a task is given, whatever they are: one of the six forms, known by what the file is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DICOM_FORMS", "Form", "StructureSource", "check_names", "form_of"]
 
-Form = Literal["RTSTRUCT", "SEG", ".seg.nrrd", "label map", "masks"]
+Form = Literal["RTSTRUCT", "SEG", ".seg.nrrd", "label map", "masks", "surfaces"]
 DICOM_FORMS = ("RTSTRUCT", "SEG")
 
 
@@ -36,6 +36,8 @@ class StructureSource:
         see `dicom.rtstruct.read_rtstruct` and `geometry.placing`.
     names:
         table of a label map's names.
+    frame:
+        LPS or RAS of surfaces whose files don't say it.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class StructureSource:
     lenient: bool = False
     resample: bool = False
     names: Path | None = None
+    frame: str | None = None
 
     def read(self, progress: Progress | None = None) -> StructureSet:
         """The structures.
@@ -63,6 +66,7 @@ class StructureSource:
             ".seg.nrrd": lambda: files.read_seg_nrrd(path, grid, self.resample),
             "label map": lambda: files.read_label_map(path, self._label_names(), grid, self.resample),
             "masks": lambda: files.read_masks(path, grid, self.resample, progress),
+            "surfaces": lambda: files.read_surfaces(path, grid, self.frame),
         }
         return readers[self.form]()
 
@@ -88,17 +92,17 @@ class StructureSource:
 
 
 def form_of(path: Path) -> Form:
-    """Which of the five forms a path holds.
+    """Which of the six forms a path holds.
 
     Raises
     ------
     InputError
         nothing there, or none of them.
     """
-    from ..geometry.volume_files import image_suffix
+    from ..geometry.files import has_surfaces, image_suffix, is_surface_file
 
     if path.is_dir():
-        return "masks"
+        return "surfaces" if has_surfaces(path) else "masks"
     if not path.exists():
         raise InputError(path, "does not exist", "give structures as a file or folder")
     if not path.is_file():
@@ -107,9 +111,11 @@ def form_of(path: Path) -> Form:
         return ".seg.nrrd"
     if image_suffix(path):
         return "label map"
+    if is_surface_file(path):
+        return "surfaces"
     if path.suffix.lower() in (".dcm", ".ima", "") or _has_dicom_mark(path):
         return _dicom_form(path)
-    remedy = "give .dcm, .seg.nrrd, a label map (.nii.gz, .nrrd, .mha) or a folder of masks"
+    remedy = "give .dcm, .seg.nrrd, a label map (.nii.gz, .nrrd, .mha), surfaces (.stl, .vtp) or a folder of masks"
     raise InputError(path, "is none of the forms that structures come in", remedy)
 
 
