@@ -12,7 +12,16 @@ from pathlib import Path
 import numpy as np
 from Dose3DLib.geometry.grid import Grid, Volume
 
-__all__ = ["NAMES", "WRONG_IN_TRAIN", "WRONG_IN_VAL", "OpenKbpPatient", "read_patient"]
+__all__ = [
+    "NAMES",
+    "TARGETS",
+    "WRONG_IN_TRAIN",
+    "WRONG_IN_VAL",
+    "OpenKbpDose",
+    "OpenKbpPatient",
+    "read_dose_patient",
+    "read_patient",
+]
 
 NAMES = {
     "Brainstem": "Brainstem",
@@ -24,6 +33,8 @@ NAMES = {
     "Larynx": "Larynx",
 }
 """TG-263 name -> name in the files."""
+
+TARGETS = ("PTV56", "PTV63", "PTV70")
 
 WRONG_IN_VAL = ("pt_215", "pt_216", "pt_221")
 """Fixed before any training: cords that are neck regions (215, 216), structures displaced from the CT (221)."""
@@ -39,6 +50,16 @@ class OpenKbpPatient:
     name: str
     ct: Volume
     masks: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class OpenKbpDose:
+    """CT, dose in 0.01 Gy (uint16), voxels where dose may be, and the targets that there are; all of one shape."""
+
+    ct: Volume
+    dose_cgy: np.ndarray
+    dose_mask: np.ndarray
+    targets: dict[str, np.ndarray]
 
 
 def read_patient(path: Path) -> OpenKbpPatient:
@@ -57,14 +78,31 @@ def read_patient(path: Path) -> OpenKbpPatient:
     return OpenKbpPatient(path.stem, Volume(hu.astype(np.int16), Grid.axial(shape, spacing, origin)), masks)
 
 
+def read_dose_patient(path: Path) -> OpenKbpDose:
+    """Read one .npz with its dose; ValueError where the source's dose or its mask is missing."""
+    file = np.load(path)
+    if "dose_planes" not in file or "possible_dose_mask" not in file:
+        raise ValueError(f"{path.name} holds no dose")
+    shape = tuple(int(n) for n in file["shape"])
+    crop = tuple(
+        slice(s, s + n) for s, n in zip(file["crop_start"].astype(int), file["crop_shape"].astype(int), strict=True)
+    )
+    names = file["structure_names"].tolist()
+    stack = _bits(file, "structures", len(names))
+    mask = _bits(file, "possible_dose_mask", 1)[0]
+    dose = _on_grid(_integers(file, "dose_planes").cumsum(1).cumsum(0) * mask, shape, crop, 0)
+    targets = {name: _on_grid(stack[names.index(name)], shape, crop, False) for name in TARGETS if name in names}
+    return OpenKbpDose(read_patient(path).ct, dose.astype(np.uint16), _on_grid(mask, shape, crop, False), targets)
+
+
 def _bits(file: np.lib.npyio.NpzFile, key: str, count: int) -> np.ndarray:
     shape = tuple(int(n) for n in file["crop_shape"])
     return np.unpackbits(file[key], count=count * int(np.prod(shape))).reshape(count, *shape).astype(bool)
 
 
-def _integers(file: np.lib.npyio.NpzFile) -> np.ndarray:
+def _integers(file: np.lib.npyio.NpzFile, key: str = "ct_planes") -> np.ndarray:
     """Zig-zag coded differences, low and high byte in planes of their own."""
-    low, high = file["ct_planes"].astype(np.int32)
+    low, high = file[key].astype(np.int32)
     coded = low | high << 8
     return coded >> 1 ^ -(coded & 1)
 

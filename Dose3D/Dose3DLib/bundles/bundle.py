@@ -79,24 +79,25 @@ class Bundle:
         return network.eval()
 
 
-def find_bundle(name_or_path: str | Path) -> Bundle:
-    """The shipped bundle of that name, or the bundle in a folder.
+def find_bundle(name_or_path: str | Path, kind: str = "segmentation") -> Bundle:
+    """The shipped bundle of that name and kind (see `folder.KINDS`), or the bundle in a folder.
 
     Raises
     ------
     InputError
         no such bundle, an incomplete one, pickled weights, or a config that holds code.
     """
-    folder = open_folder(name_or_path, "segmentation")
+    folder = open_folder(name_or_path, kind)
     bundle = Bundle(folder.path, folder.metadata, _safe_network(folder.path, folder.config))
-    _check_metadata(bundle)
+    if kind == "segmentation":
+        _check_metadata(bundle)
     return bundle
 
 
 def _safe_network(path: Path, config: dict[str, Any]) -> dict[str, Any]:
     network = config.get("network_def")
     if not isinstance(network, dict) or not isinstance(network.get("_target_"), str):
-        raise InputError(path / "configs" / "inference.json", "names no network_def", "give a bundle that segments")
+        raise InputError(path / "configs" / "inference.json", "names no network_def", "give a whole bundle")
     target = network["_target_"]
     package, _, name = target.rpartition(".")
     code = any("$" in text or "@" in text for text in _texts(network))

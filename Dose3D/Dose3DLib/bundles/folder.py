@@ -20,7 +20,11 @@ __all__ = ["KINDS", "SHIPPED", "WEIGHTS", "BundleFolder", "first_line", "open_fo
 
 SHIPPED = Path(__file__).parent / "shipped"
 WEIGHTS = Path("models") / "model.safetensors"
-KINDS = {"segmentation": "finds structures on a CT", "phase_space": "makes photons"}
+KINDS = {
+    "segmentation": "finds structures on a CT",
+    "phase_space": "makes photons",
+    "dose": "adds detail to the dose of a detector",
+}
 """What networks are for, by `dose3d.kind`, in words."""
 
 

@@ -1,0 +1,169 @@
+"""Cells to voxels by the trained network: one dose, a band around it, and doses that are as possible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...core.errors import InputError
+from ...core.progress import Progress
+from ...geometry.grid import Volume
+from ...training.device import choose_device, with_memory_fallback
+from ..scale import ScaleProblem
+from .inputs import CHANNELS, base_dose, dose_scale, model_input, target_masks
+from .posterior import DoseField
+
+if TYPE_CHECKING:
+    import torch
+
+    from ...bundles.bundle import Bundle
+
+__all__ = ["DEFAULT_MODEL", "Calibration", "SuperResolved", "load_calibration", "predict", "super_resolve"]
+
+DEFAULT_MODEL = "head_neck_dose"
+_WHOLE_VOXELS = 6_000_000
+"""Larger grids go through the network in overlapping blocks."""
+_BLOCK, _OVERLAP = (96, 128, 128), 0.2
+_MULTIPLE = 8
+"""The network halves its grid three times."""
+
+
+@dataclass(frozen=True, eq=False)
+class SuperResolved:
+    """A dose with what is known of it.
+
+    Parameters
+    ----------
+    mean:
+        Gy; meets the cells within their noise.
+    half_width:
+        Gy; 95 % of held-out patients' voxels lie within mean -+ half_width, see the model's card.
+    samples:
+        doses that all agree with the cells within their noise.
+    facts:
+        model, its hash, device.
+    """
+
+    mean: Volume
+    half_width: Volume
+    samples: tuple[Volume, ...] = ()
+    facts: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How the network's spread became a band, on held-out patients.
+
+    Parameters
+    ----------
+    spread, half_width:
+        increasing points, in shares of `dose_scale`: a network's spread, and the half-width that held 95 % there.
+    length_mm:
+        correlation length of the errors, see `posterior.DoseField`.
+    """
+
+    spread: tuple[float, ...]
+    half_width: tuple[float, ...]
+    length_mm: float
+
+    def band(self, spread: np.ndarray) -> np.ndarray:
+        """Half-widths; beyond the outermost points in proportion."""
+        inner = np.interp(spread, self.spread, self.half_width)
+        above = np.maximum(spread / self.spread[-1], 1.0)
+        return inner * above
+
+
+def super_resolve(
+    problem: ScaleProblem,
+    samples: int = 0,
+    seed: int = 0,
+    progress: Progress | None = None,
+    model: str = DEFAULT_MODEL,
+    device: str = "auto",
+) -> SuperResolved:
+    """Run the shipped network, or another of its kind, on what the cells measured.
+
+    Raises
+    ------
+    InputError
+        no such model, or one for other inputs. Cancelled.
+    """
+    from ...bundles.bundle import find_bundle
+
+    progress = progress or Progress()
+    bundle = find_bundle(model, "dose")
+    calibration = load_calibration(bundle)
+    with progress.stage("classical dose", 0.2):
+        base = base_dose(problem)
+        image = model_input(problem, base, target_masks(problem))
+    chosen = choose_device(device)
+    with progress.stage("network", 0.5):
+        network = bundle.network()
+        dose, spread = with_memory_fallback(
+            lambda on, _: predict(network, image, on.name), chosen, 1, progress
+        )
+    scale = dose_scale(problem)
+    band = np.where(problem.inside, calibration.band(spread), 0.0) * scale
+    field = DoseField(problem, np.where(problem.inside, dose * scale, 0.0), band / 1.96, calibration.length_mm)
+    with progress.stage("agreement with the cells", 0.6):
+        mean = _volume(field.conditioned(), problem)
+    drawn, rng = [], np.random.default_rng([2026, seed])
+    with progress.stage("possible doses", 1.0):
+        for n in range(samples):
+            progress.report(n / samples)
+            drawn.append(_volume(field.sample(rng), problem))
+    facts = {"model": bundle.name, "weights_sha256": bundle.weights_sha256, "device": chosen.name}
+    return SuperResolved(mean, _volume(band, problem), tuple(drawn), facts)
+
+
+def load_calibration(bundle: Bundle) -> Calibration:
+    """What the bundle says of its bands.
+
+    Raises
+    ------
+    InputError
+        it says nothing, or the network sees other channels.
+    """
+    own = bundle.metadata["dose3d"]
+    try:
+        if tuple(own["channels"]) != CHANNELS:
+            raise InputError(bundle.path, "sees other inputs than this Dose3D makes", "get the bundle again")
+        found = own["calibration"]
+        points = [tuple(map(float, found[key])) for key in ("spread", "half_width")]
+        return Calibration(points[0], points[1], float(found["length_mm"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(bundle.path, "says nothing of its channels and bands", "get the bundle again") from error
+
+
+def predict(network: torch.nn.Module, image: np.ndarray, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
+    """Dose and spread, [k, j, i] float32 in shares of `dose_scale`, of an image of `inputs.model_input`."""
+    import torch
+
+    from ...training.precision import autocast, choose_precision
+    from .network import decode
+
+    padded = np.pad(image, [(0, 0), *((0, -n % _MULTIPLE) for n in image.shape[1:])], mode="edge")
+    tensor = torch.from_numpy(padded)[None].to(device)
+    network = network.to(device).eval()
+    with torch.inference_mode(), autocast(choose_precision("auto", device), device):
+        dose, spread = decode(tensor, _outputs(network, tensor))
+    cut = tuple(slice(0, n) for n in image.shape[1:])
+    return dose[0].cpu().numpy()[cut], spread[0].cpu().numpy()[cut]
+
+
+def _outputs(network: torch.nn.Module, tensor: torch.Tensor) -> torch.Tensor:
+    import torch
+    from monai.inferers import SlidingWindowInferer
+
+    def run(block: torch.Tensor) -> torch.Tensor:
+        return network(block.to(memory_format=torch.channels_last_3d)).float()
+
+    if tensor[0, 0].numel() <= _WHOLE_VOXELS:
+        return run(tensor)
+    return SlidingWindowInferer(_BLOCK, overlap=_OVERLAP, mode="gaussian", device="cpu")(tensor, run)
+
+
+def _volume(array: np.ndarray, problem: ScaleProblem) -> Volume:
+    return Volume(np.asarray(array, np.float32), problem.grid)
