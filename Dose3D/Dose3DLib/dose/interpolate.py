@@ -1,4 +1,4 @@
-"""A dose from cells taken as points: nearest, linear and cubic, on lattices axis by axis, on scattered cells by Delaunay.
+"""A dose from cells taken as points: nearest, linear and cubic; axis by axis where the cells stand on a lattice.
 
 Values beyond the outermost cells are those at the hull: nothing is extrapolated.
 """
@@ -23,7 +23,7 @@ Spread = Callable[[np.ndarray], np.ndarray]
 """From values of cells (n,) to doses of voxels [k, j, i]; cells without a value are NaN."""
 
 _COARSE = 3.0
-"""A smooth interpolation of scattered cells is evaluated at this many points per distance of neighbours, then splined."""
+"""Smooth functions of scattered cells are evaluated at this many points per distance of neighbours, then splined."""
 _FLAT_MM = 0.05
 """Centres within this of one plane (or line) lie on it."""
 _MOST_GLOBAL = 2000
@@ -44,7 +44,10 @@ def spread(cells: Cells, grid: Grid, kind: Kind) -> Spread:
 
 
 def line_matrix(nodes_mm: np.ndarray, at_mm: np.ndarray, kind: Kind) -> np.ndarray:
-    """(len(at), len(nodes)): what interpolates values at ascending nodes of a line, constant beyond them."""
+    """(len(at), len(nodes)): what interpolates values at ascending nodes of a line, constant beyond them.
+
+    The cubic spline is level at its ends, so that it goes on without a bend.
+    """
     count = len(nodes_mm)
     at = np.clip(at_mm, nodes_mm[0], nodes_mm[-1])
     if count == 1:
@@ -54,9 +57,9 @@ def line_matrix(nodes_mm: np.ndarray, at_mm: np.ndarray, kind: Kind) -> np.ndarr
         return np.eye(count)[np.searchsorted(middles, at)]
     if kind == "linear":
         return np.stack([np.interp(at, nodes_mm, unit) for unit in np.eye(count)], axis=1)
-    from scipy.interpolate import make_interp_spline
+    from scipy.interpolate import CubicSpline
 
-    return make_interp_spline(nodes_mm, np.eye(count), k=min(3, count - 1))(at)
+    return CubicSpline(nodes_mm, np.eye(count), bc_type="clamped")(at)
 
 
 def through_axes(nodes: np.ndarray, matrices: list[np.ndarray]) -> np.ndarray:
@@ -194,7 +197,7 @@ def _nearest_distance(cells: Cells) -> float:
 def on_coarse_points(
     function: Callable[[np.ndarray], np.ndarray], box: tuple[np.ndarray, np.ndarray], step_mm: float, grid: Grid
 ) -> np.ndarray:
-    """A smooth function of LPS points (m, 3) at all voxels, [k, j, i], by a cubic spline through points `step_mm` apart.
+    """A smooth function of LPS points (m, 3) at all voxels [k, j, i]: a cubic spline through points `step_mm` apart.
 
     `box` are the lowest and highest LPS where it is evaluated; beyond, its value at the box's border.
     """

@@ -16,9 +16,10 @@ import numpy as np
 from ..core.errors import InputError
 from ..geometry.cells import Cells
 from ..geometry.grid import Grid
+from .cell_operator import CellOperator
 from .interpolate import on_coarse_points, through_axes
 from .lattice import CellLattice, cell_lattice, coordinates_along
-from .matern import between_means, mean_with_point
+from .matern import between_means, mean_with_point, point_covariance
 from .scale import ScaleProblem
 
 __all__ = ["Prior", "kriging", "unseen_share"]
@@ -48,26 +49,37 @@ def kriging(problem: ScaleProblem, prior: Prior | None = None) -> np.ndarray:
     InputError
         too many cells that stand on no common lattice.
     """
-    prior = prior or Prior()
+    prior, axes = prior or Prior(), _axes_of(problem, prior or Prior())
     cells, values, sd = joined(problem)
-    lattice, along = cell_lattice(cells), coordinates_along(cells, problem.grid)
-    if lattice is None or along is None:
+    if axes is None:
         dose = _Scattered(cells, problem.grid, prior, sd).mean(values)
     else:
-        axes = _Axes(lattice, cells, along, prior, float(np.sqrt(np.mean(sd**2))))
-        dose = axes.mean(lattice.nodes(values))
+        dose = axes.mean(axes.lattice.nodes(values))
     return np.where(problem.inside, dose, 0.0)
 
 
 def unseen_share(problem: ScaleProblem, prior: Prior | None = None) -> np.ndarray:
     """Per voxel the share of the prior's variance that the cells leave, 0 (known) to 1 (not seen), [k, j, i]."""
-    prior = prior or Prior()
+    prior, axes = prior or Prior(), _axes_of(problem, prior or Prior())
+    if axes is not None and axes.is_full:
+        return axes.unseen()
     cells, _, sd = joined(problem)
-    lattice, along = cell_lattice(cells), coordinates_along(cells, problem.grid)
-    noise = float(np.sqrt(np.mean(sd**2)))
-    if lattice is not None and along is not None and len(cells) == np.prod(lattice.shape):
-        return _Axes(lattice, cells, along, prior, noise).unseen()
     return _Scattered(cells, problem.grid, prior, sd).unseen()
+
+
+def _axes_of(problem: ScaleProblem, prior: Prior) -> _Axes | None:
+    """Where all cells are of one acquisition, on a lattice parallel to the grid."""
+    if len(problem.operators) > 1:
+        return None
+    known = problem.known(0)
+    lattice = cell_lattice(problem.operators[0].cells.take(known))
+    if lattice is None or coordinates_along(problem.operators[0].cells, problem.grid) is None:
+        return None
+    return _Axes(lattice, problem.operators[0], np.flatnonzero(known), prior, _noise(problem.sd[0][known]))
+
+
+def _noise(sd: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.asarray(sd, np.float64) ** 2)))
 
 
 def joined(problem: ScaleProblem) -> tuple[Cells, np.ndarray, np.ndarray]:
@@ -87,19 +99,25 @@ def joined(problem: ScaleProblem) -> tuple[Cells, np.ndarray, np.ndarray]:
 
 
 class _Axes:
-    """A full lattice parallel to the grid: covariances are Kronecker products of one small matrix per axis."""
+    """A lattice parallel to the grid: covariances are Kronecker products of one small matrix per axis.
 
-    def __init__(self, lattice: CellLattice, cells: Cells, along, prior: Prior, noise_gy: float):
-        self.order = [axis for axis, _ in along]
-        self.squares, self.vectors, self.across = [], [], []
-        for axis, at in along:
-            nodes, width = lattice.coordinates_mm[axis], float(np.median(cells.sizes_mm[:, axis]))
-            squares, vectors = np.linalg.eigh(between_means(nodes[:, None] - nodes, width, width, prior.length_mm))
-            self.squares.append(np.maximum(squares, 0.0))
+    Cells are the operator's own weighted sums of voxels, so that what is fitted is what the operator measures.
+    """
+
+    def __init__(self, lattice: CellLattice, operator: CellOperator, rows: np.ndarray, prior: Prior, noise_gy: float):
+        self.lattice, self.is_full = lattice, len(rows) == np.prod(lattice.shape)
+        self.order, self.vectors, self.across = [], [], []
+        squares = []
+        for grid_axis, (axis, at) in enumerate(coordinates_along(operator.cells, operator.grid)):
+            _, first = np.unique(lattice.index[:, axis], return_index=True)
+            weights = _weights_along(operator, rows[first], grid_axis)
+            covariance = point_covariance(at[:, None] - at, prior.length_mm) @ weights.T
+            found, vectors = np.linalg.eigh(weights @ covariance)
+            squares.append(np.maximum(found, 0.0))
+            self.order.append(axis)
             self.vectors.append(vectors)
-            self.across.append(mean_with_point(at[:, None] - nodes, width, prior.length_mm) @ vectors)
-        product = np.einsum("a,b,c->abc", *self.squares)
-        self.gain = prior.sd_gy**2 / (prior.sd_gy**2 * product + noise_gy**2)
+            self.across.append(covariance @ vectors)
+        self.gain = prior.sd_gy**2 / (prior.sd_gy**2 * np.einsum("a,b,c->abc", *squares) + noise_gy**2)
 
     def mean(self, nodes: np.ndarray) -> np.ndarray:
         turned = through_axes(nodes.transpose(self.order), [vectors.T for vectors in self.vectors])
@@ -107,6 +125,15 @@ class _Axes:
 
     def unseen(self) -> np.ndarray:
         return np.clip(1.0 - through_axes(self.gain, [matrix**2 for matrix in self.across]), 0.0, 1.0)
+
+
+def _weights_along(operator: CellOperator, cells: np.ndarray, axis: int) -> np.ndarray:
+    """(len(cells), voxels along the axis): weights of cells parallel to the grid, summed over the other two axes."""
+    part = operator.matrix[cells].tocoo()
+    place = np.unravel_index(part.col, operator.grid.shape)[axis]
+    weights = np.zeros((len(cells), operator.grid.shape[axis]))
+    np.add.at(weights, (part.row, place), part.data)
+    return weights
 
 
 class _Scattered:

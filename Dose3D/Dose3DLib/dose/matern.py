@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["between_means", "mean_with_point"]
+__all__ = ["between_means", "mean_with_point", "point_covariance"]
+
+
+def point_covariance(distance_mm: np.ndarray, length_mm: float) -> np.ndarray:
+    """Of the values at two points."""
+    r = np.sqrt(3.0) / length_mm * np.abs(distance_mm)
+    return (1 + r) * np.exp(-r)
 
 
 def mean_with_point(distance_mm: np.ndarray, width_mm: np.ndarray, length_mm: float) -> np.ndarray:
