@@ -20,7 +20,7 @@ from ..core.errors import InputError
 from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..geometry.grid import Volume
-from .attributes import MANUFACTURER, MODEL_NAME, decimals, set_image_plane
+from .attributes import MANUFACTURER, MODEL_NAME, copy_patient_and_study, decimals, set_image_plane
 from .ct import CtReference, ImageReference
 
 __all__ = ["PatientAttributes", "write_ct"]
@@ -52,12 +52,17 @@ class PatientAttributes:
 
 
 def write_ct(
-    volume: Volume, folder: Path, patient: PatientAttributes | None = None, progress: Progress | None = None
+    volume: Volume,
+    folder: Path,
+    patient: PatientAttributes | None = None,
+    progress: Progress | None = None,
+    beside: CtReference | None = None,
 ) -> CtReference:
     """Write HU as int16, slope 1, intercept 0, Explicit VR Little Endian; `folder` appears complete or not at all.
 
     Oblique and sheared stacks are exact: each slice has its own position (decimals of at most 16 characters, error
-    below 1 um). Floats are rounded to whole HU, which the notes say.
+    below 1 um). Floats are rounded to whole HU, which the notes say. With `beside` the series belongs to the patient,
+    the study and the frame of reference of that CT: both have the same coordinates.
 
     Returns
     -------
@@ -74,6 +79,8 @@ def write_ct(
     progress, folder = progress or Progress(), Path(folder)
     notes = _check(volume, folder)
     dataset = _series_header(volume, patient or PatientAttributes())
+    if beside is not None:
+        copy_patient_and_study(beside.header, dataset)
     seed = (patient or PatientAttributes()).uid_seed
     order = _writing_order(volume)
     references: list[ImageReference] = [None] * len(order)  # type: ignore[list-item]

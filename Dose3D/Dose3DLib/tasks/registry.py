@@ -20,6 +20,11 @@ GROUPS: dict[str, str] = {
 
 TASKS: tuple[Task, ...] = (
     Task(("demo",), "Dose3DLib.tasks.demo", "Run the main job on the phantom patient that comes with Dose3D."),
+    Task(
+        ("detector", "export"),
+        "Dose3DLib.tasks.detector_export",
+        "Write a detector for simulations, printers and planning systems.",
+    ),
     Task(("detector", "measure"), "Dose3DLib.tasks.detector_measure", "Say what the cells of a layout see of a dose."),
     Task(("dose", "show"), "Dose3DLib.tasks.dose_show", "Show a dose with isodoses, alone or minus another one."),
     Task(("phsp", "compare"), "Dose3DLib.tasks.phsp_compare", "Hold generated photons against real ones, with floors."),
