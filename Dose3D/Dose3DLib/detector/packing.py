@@ -1,0 +1,179 @@
+"""Boxes of one size that follow a structure's shape: layers of rows of boxes, each row and layer free to slide.
+
+The Dice coefficient 2|A and B| / (|A| + |B|) of the boxes B and the structure A is a ratio, whose largest value is
+found by solving a series of sums (W. Dinkelbach, Management Science 13, 1967): maximise the sum over boxes of
+2 * overlap - t * (box volume), with t the ratio so far. Each sum over layers of rows is maximised exactly, since
+non-overlapping intervals on a line are (dynamic programming): boxes in a row, rows in a layer, layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+__all__ = ["Filling", "Packing", "frame_filling", "lattice_packing", "pack"]
+
+_ROUNDS = 12
+_PRICE_ROUNDS = 25
+
+
+@dataclass(frozen=True, eq=False)
+class Filling:
+    """How much of each part of a regular grid along a detector's axes a structure fills.
+
+    Parameters
+    ----------
+    share:
+        (x, y, z) float, 0 to 1, along the detector's axes.
+    low_mm:
+        (3,) the grid's lower corner in the detector's axes.
+    step_mm:
+        edge of the parts.
+    axes:
+        (3, 3) columns are the detector's axes in LPS.
+    """
+
+    share: np.ndarray
+    low_mm: np.ndarray
+    step_mm: float
+    axes: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Packing:
+    """Boxes: centres (n, 3) along the axes of the filling, mm; volume shared with the structure; Dice."""
+
+    centers_mm: np.ndarray
+    shared_mm3: np.ndarray
+    dice: float
+
+
+def frame_filling(places_mm: np.ndarray, volume_mm3: float, axes: np.ndarray, box_mm: float, parts: int) -> Filling:
+    """The filling by equal parts of a structure at LPS places (m, 3), on a grid of `parts` to a box's edge.
+
+    One box of margin lies around the structure.
+    """
+    step = box_mm / parts
+    places = places_mm @ axes
+    low = places.min(axis=0) - box_mm - step / 2
+    counts = np.ceil((places.max(axis=0) - low + box_mm) / step).astype(int) + 1
+    index = np.floor((places - low) / step).astype(np.int64)
+    flat = np.bincount(np.ravel_multi_index(tuple(index.T), counts), minlength=int(counts.prod()))
+    share = flat.reshape(counts) * (volume_mm3 / len(places_mm) / step**3)
+    return Filling(share, low, step, axes)
+
+
+def pack(filling: Filling, parts: int, most: int | None = None) -> Packing:
+    """The layers of rows with the highest Dice, of at most `most` boxes; each axis may be that of layers or rows."""
+    sums = _box_sums(filling.share, parts) * filling.step_mm**3
+    volume, box = float(filling.share.sum()) * filling.step_mm**3, (parts * filling.step_mm) ** 3
+    best = max((_best_boxes(sums, order, parts, (volume, box), most) for order in permutations(range(3))),
+               key=lambda found: found[1])  # fmt: skip
+    starts, dice = best
+    centers = filling.low_mm + (starts + parts / 2) * filling.step_mm
+    return Packing(centers, sums[tuple(starts.T)], dice)
+
+
+def lattice_packing(filling: Filling, parts: int, phase: tuple[int, int, int], share: float | None = None) -> Packing:
+    """The boxes of a regular lattice: those that the structure fills by `share`, or those with the highest Dice."""
+    sums = _box_sums(filling.share, parts) * filling.step_mm**3
+    volume, box = float(filling.share.sum()) * filling.step_mm**3, (parts * filling.step_mm) ** 3
+    every = np.stack(np.meshgrid(*(np.arange(p, n, parts) for p, n in zip(phase, sums.shape, strict=True)),
+                                 indexing="ij"), -1).reshape(-1, 3)  # fmt: skip
+    shared = sums[tuple(every.T)]
+    ranked = np.sort(shared)[::-1]
+    count = int((shared >= (share or 0) * box).sum())
+    if share is None:
+        count = int(np.argmax(2 * np.cumsum(ranked) / (volume + box * np.arange(1, len(ranked) + 1)))) + 1
+    chosen = np.argsort(-shared, kind="stable")[:count]
+    centers = filling.low_mm + (every[chosen] + parts / 2) * filling.step_mm
+    return Packing(centers, shared[chosen], _dice(shared[chosen], volume, box))
+
+
+def _dice(shared: np.ndarray, volume: float, box: float) -> float:
+    return float(2 * shared.sum() / (volume + box * len(shared)))
+
+
+def _box_sums(share: np.ndarray, parts: int) -> np.ndarray:
+    """Sum of the shares in the box that starts at each part."""
+    for axis in range(3):
+        total = np.moveaxis(np.cumsum(share, axis=axis), axis, 0)
+        total = np.concatenate([np.zeros_like(total[:1]), total])
+        share = np.moveaxis(total[parts:] - total[:-parts], 0, axis)
+    return share
+
+
+def _best_boxes(
+    sums: np.ndarray, order: tuple[int, ...], parts: int, volumes: tuple[float, float], most: int | None
+) -> tuple[np.ndarray, float]:
+    """Starts (n, 3) and Dice with layers across order[0], rows along order[2]."""
+    ordered = np.transpose(sums, order)
+    found = _ratio(ordered, parts, volumes, 0.0)
+    if most is not None and len(found[0]) > most:
+        found = _within_stock(ordered, parts, volumes, most)
+    return found[0][:, np.argsort(order)], found[1]
+
+
+def _within_stock(sums: np.ndarray, parts: int, volumes: tuple[float, float], most: int) -> tuple[np.ndarray, float]:
+    """The lowest price of a box at which no more than `most` are bought, by halving."""
+    low, high, best = 0.0, 2 * volumes[1], (np.zeros((0, 3), np.int64), 0.0)
+    for _ in range(_PRICE_ROUNDS):
+        price = (low + high) / 2
+        found = _ratio(sums, parts, volumes, price)
+        if len(found[0]) > most:
+            low = price
+        else:
+            high = price
+            best = max(best, found, key=lambda one: one[1])
+    return best
+
+
+def _ratio(sums: np.ndarray, parts: int, volumes: tuple[float, float], price: float) -> tuple[np.ndarray, float]:
+    """Dinkelbach's iteration; `price` is what a box costs beyond its volume."""
+    volume, box = volumes
+    dice, starts = 0.5, np.zeros((0, 3), np.int64)
+    for _ in range(_ROUNDS):
+        starts = _layers(2 * sums - dice * box - price, parts)
+        found = _dice(sums[tuple(starts.T)], volume, box)
+        if found <= dice + 1e-9 and dice != 0.5:
+            break
+        dice = found
+    return starts, found
+
+
+def _layers(gain: np.ndarray, parts: int) -> np.ndarray:
+    """Starts (n, 3) of the boxes with the largest sum of gains; rows run along the last axis."""
+    rows = _chain(np.moveaxis(gain, 2, 0), parts)
+    layers = _chain(np.moveaxis(rows[-1], 1, 0), parts)
+    stack = _chain(layers[-1], parts)
+    found = [
+        (z, y, x)
+        for z in _taken(stack, parts)
+        for y in _taken(layers[:, z], parts)
+        for x in _taken(rows[:, z, y], parts)
+    ]
+    return np.array(found, np.int64).reshape(-1, 3)
+
+
+def _chain(gain: np.ndarray, parts: int) -> np.ndarray:
+    """Best sum of gains of intervals of `parts` that end by each place; along axis 0, (n + parts, ...)."""
+    best = np.zeros((len(gain) + parts, *gain.shape[1:]))
+    for end in range(1, len(best)):
+        best[end] = best[end - 1]
+        if end >= parts:
+            best[end] = np.maximum(best[end], best[end - parts] + gain[end - parts])
+    return best
+
+
+def _taken(best: np.ndarray, parts: int) -> Iterator[int]:
+    """Starts of the intervals behind the last of the best sums."""
+    end = len(best) - 1
+    while end > 0:
+        if best[end] > best[end - 1]:
+            end -= parts
+            yield end
+        else:
+            end -= 1
