@@ -115,8 +115,10 @@ def shares_of_boxes(region: Region, cells: Cells, wall_mm: float = 0.0) -> np.nd
     lengths = cells.sizes_mm + 2 * wall_mm
     one = region.volume_mm3 / len(region.filled_mm)
     places, centers = region.filled_mm @ cells.axes, cells.centers_mm @ cells.axes
-    for size in np.unique(lengths, axis=0):
-        same = (lengths == size).all(axis=1)
+    low, high = places.min(axis=0), places.max(axis=0)
+    near = ((centers + lengths / 2 > low) & (centers - lengths / 2 < high)).all(axis=1)
+    for size in np.unique(lengths[near], axis=0):
+        same = near & (lengths == size).all(axis=1)
         tree = cKDTree(places / (size / 2))
         counts = tree.query_ball_point(centers[same] / (size / 2), 1.0, p=np.inf, return_length=True)
         found[same] = counts * one / size.prod()
