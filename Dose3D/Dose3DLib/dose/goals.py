@@ -6,7 +6,7 @@ A table is CSV with the columns `structure, metric, limit` and, if wanted, `near
     SpinalCord,D0.03cc[Gy],<= 45,<= 48,RTOG 0615 protocol,
     PTV_7000|PTV70,V95%[%],>= 98,>= 95,,
 
-A goal is met (pass), missed but within `near` (near), or missed (fail). Structures are found by their TG-263 name or any
+A goal is met (pass), missed but within `near` (near), or missed (fail). Structures are found by TG-263 name or any
 alias; `|` separates names of which the first that is there counts, `*` stands for anything. Tables for common protocols
 lie in `protocols`; they are for research and to be edited, not a recommendation.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def add_chart(scene: Any, name: str, titles: tuple[str, str], places: np.ndarray
     chart.SetXAxisTitle(titles[0])
     chart.SetYAxisTitle(titles[1])
     chart.SetLegendVisibility(len(curves) > 1)
-    for curve, color in zip(curves, PLOT_COLORS, strict=False):
+    for curve, color in zip(curves, cycle(PLOT_COLORS), strict=False):
         series = _add_series(scene, table, titles[0], curve.name)
         series.SetColor(*color)
         chart.AddAndObservePlotSeriesNodeID(series.GetID())

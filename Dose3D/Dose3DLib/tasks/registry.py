@@ -26,6 +26,7 @@ TASKS: tuple[Task, ...] = (
         "Write a detector for simulations, printers and planning systems.",
     ),
     Task(("detector", "measure"), "Dose3DLib.tasks.detector_measure", "Say what the cells of a layout see of a dose."),
+    Task(("dose", "dvh"), "Dose3DLib.tasks.dose_dvh", "Dose-volume histograms of structures, and clinical goals."),
     Task(("dose", "show"), "Dose3DLib.tasks.dose_show", "Show a dose with isodoses, alone or minus another one."),
     Task(("phsp", "compare"), "Dose3DLib.tasks.phsp_compare", "Hold generated photons against real ones, with floors."),
     Task(
