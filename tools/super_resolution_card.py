@@ -9,7 +9,7 @@ from head_neck_card import CITATION, LICENCE
 __all__ = ["LICENCE", "card", "metadata"]
 
 LIMITS = (
-    "Trained on synthetic head-and-neck IMRT plans (nine fields, 70/63/56 Gy) on grids of about 4 x 4 x 2.5 mm, measured "
+    "Trained on synthetic head-and-neck IMRT plans (nine fields, 70/63/56 Gy), grids of about 4 x 4 x 2.5 mm, measured "
     "by cells of 7 to 10.4 mm at pitches of 10.5 to 15 mm. The dose there is 0 outside the voxels that may hold dose. "
     "Other machines, sites and layouts: compare with the classical methods first. Research use only."
 )
@@ -18,7 +18,7 @@ LIMITS = (
 def metadata(facts: dict[str, Any]) -> dict[str, Any]:
     """`configs/metadata.json` after MONAI's metadata schema, and Dose3D's own part."""
     channels = {str(n): name for n, name in enumerate(facts["channels"])}
-    shape = {"spatial_shape": ["8*n", "8*n", "8*n"], "dtype": "float32", "value_range": [], "is_patch_data": True}
+    shape = {"spatial_shape": ["16*n", "16*n", "16*n"], "dtype": "float32", "value_range": [], "is_patch_data": True}
     image = {"type": "image", "format": "dose", "num_channels": len(channels), "channel_def": channels, **shape}
     pred = {
         "type": "image", "format": "dose", "num_channels": 2,
@@ -32,7 +32,7 @@ def metadata(facts: dict[str, Any]) -> dict[str, Any]:
         "required_packages_version": {"safetensors": "0.4"},
         "name": "head_neck_dose",
         "task": "Detail of a dose between the cells of a detector",
-        "description": "residual U-Net on the classical dose, CT, body and targets; gives a difference and a spread",
+        "description": "U-Net on the classical dose, CT, body and targets; gives a difference and a spread",
         "authors": "Dose-3D consortium (POIR.04.04.00-00-15E5/18)",
         "copyright": "Copyright 2026 Dose-3D consortium",
         "data_source": f"OpenKBP training patients, {facts['patients']} used. {CITATION}",
@@ -58,8 +58,8 @@ likely. What it gives is then held to the cells' means within their noise, so th
 - **Output**: dose, and a spread that becomes a band of 95 % (calibrated on {facts["held_out"]} patients that were not
   trained on).
 - **Data**: {facts["patients"]} training patients of OpenKBP, each measured again and again by random detectors: pitch,
-  phase, stagger, size of cells, 1, 2 or 4 acquisitions, noise 0 to 3 %, the body exact, wrong by up to 4 mm, found on the
-  CT or unknown; a quarter with a plan of which the delivered dose differs (shifts, a bank of leaves, bent anatomy, a
+  phase, stagger, size of cells, 1, 2 or 4 acquisitions, noise 0 to 3 %, the body exact, wrong by up to 4 mm, found on
+  the CT or unknown; a quarter with a plan of which the delivered dose differs (shifts, a bank of leaves, bent anatomy, a
   beam). {CITATION}.
 - **Training**: {facts["steps"]} steps in {facts["minutes"]:g} minutes on one processor core, seed {facts["seed"]};
   `tools/train_super_resolution.py`.

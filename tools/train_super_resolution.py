@@ -83,7 +83,7 @@ def held_out_error(network, cases: list[tuple[DosePatient, DoseCase, float]]) ->
 
 
 def _padded(image: np.ndarray) -> np.ndarray:
-    return np.pad(image, [(0, 0), *((0, -n % 8) for n in image.shape[1:])], mode="edge")
+    return np.pad(image, [(0, 0), *((0, -n % 16) for n in image.shape[1:])], mode="edge")
 
 
 def train(patients: list[DosePatient], work: Path, minutes: float):

@@ -26,8 +26,8 @@ DEFAULT_MODEL = "head_neck_dose"
 _WHOLE_VOXELS = 6_000_000
 """Larger grids go through the network in overlapping blocks."""
 _BLOCK, _OVERLAP = (96, 128, 128), 0.2
-_MULTIPLE = 8
-"""The network halves its grid three times."""
+_MULTIPLE = 16
+"""The network halves its grid four times."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,9 +101,7 @@ def super_resolve(
     chosen = choose_device(device)
     with progress.stage("network", 0.5):
         network = bundle.network()
-        dose, spread = with_memory_fallback(
-            lambda on, _: predict(network, image, on.name), chosen, 1, progress
-        )
+        dose, spread = with_memory_fallback(lambda on, _: predict(network, image, on.name), chosen, 1, progress)
     scale = dose_scale(problem)
     band = np.where(problem.inside, calibration.band(spread), 0.0) * scale
     field = DoseField(problem, np.where(problem.inside, dose * scale, 0.0), band / 1.96, calibration.length_mm)

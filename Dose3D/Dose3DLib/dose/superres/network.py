@@ -15,17 +15,14 @@ SPREAD_UNIT = 0.01
 """Units of the outputs, in shares of `dose_scale`: at the start the network changes nothing and is sure within 1 %."""
 
 NETWORK: dict[str, Any] = {
-    "_target_": "UNet",
+    "_target_": "BasicUNet",
     "spatial_dims": 3,
     "in_channels": 15,
     "out_channels": 2,
-    "channels": [40, 80, 160, 240],
-    "strides": [2, 2, 2],
-    "num_res_units": 2,
+    "features": [32, 32, 64, 128, 128, 16],
     "norm": None,
-    "act": "LEAKYRELU",
 }
-"""MONAI's residual U-Net, without normalisation: its means over a patch would differ from those over a patient."""
+"""MONAI's U-Net, without normalisation: its means over a patch would differ from those over a patient."""
 
 
 def build(options: dict[str, Any] | None = None) -> torch.nn.Module:
@@ -35,10 +32,10 @@ def build(options: dict[str, Any] | None = None) -> torch.nn.Module:
 
     options = dict(options or NETWORK)
     network = getattr(nets, options.pop("_target_"))(**options)
-    last = [m for m in network.modules() if getattr(m, "out_channels", None) == options["out_channels"]]
-    for module in (m for m in last if hasattr(m, "weight")):
-        torch.nn.init.zeros_(module.weight)
+    for module in (m for m in network.modules() if isinstance(m, torch.nn.Conv3d)):
+        torch.nn.init.kaiming_normal_(module.weight, a=0.1, nonlinearity="leaky_relu")
         torch.nn.init.zeros_(module.bias)
+    torch.nn.init.zeros_(network.final_conv.weight)
     return network.to(memory_format=torch.channels_last_3d)
 
 
