@@ -191,7 +191,8 @@ def _tikhonov(frames: int, body: str = "") -> Row:
 def _planned(solve: Callable[[ScaleProblem], np.ndarray], scale: float | None, body_known: bool = False) -> Row:
     def row(patient: Patient, noisy: bool) -> np.ndarray:
         problem = patient.problem(1, noisy, patient.mask if body_known else None)
-        problem = replace(problem, plan=Volume(patient.plan, patient.grid))
+        plan = np.where(problem.inside, patient.plan, 0.0)
+        problem = replace(problem, plan=Volume(plan, patient.grid))
         return planned_difference(problem, solve, scale)
 
     return row

@@ -22,13 +22,14 @@ from .lattice import CellLattice, cell_lattice, coordinates_along
 from .matern import between_means, mean_with_point, point_covariance
 from .scale import ScaleProblem
 
-__all__ = ["Prior", "kriging", "unseen_share"]
+__all__ = ["Prior", "joined", "kriging", "unseen_share"]
 
 MOST_SCATTERED = 6000
 """Cells off any lattice whose covariance is factorised: 6000 take a quarter of a GB and some seconds."""
 _COARSE_MM = 4.0
 _MOST_NUMBERS = 8_000_000
 """Covariances held at a time: 64 MB."""
+_TILE_MM, _MARGIN_MM = 24.0, 18.0
 _REACH = 6.0
 """Beyond this many correlation lengths from the outermost cells nothing differs from the prior."""
 
@@ -64,6 +65,8 @@ def unseen_share(problem: ScaleProblem, prior: Prior | None = None) -> np.ndarra
     if axes is not None and axes.is_full:
         return axes.unseen()
     cells, _, sd = joined(problem)
+    if len(cells) > MOST_SCATTERED:
+        return _variance_by_tiles(cells, sd, problem.grid, prior)
     return _Scattered(cells, problem.grid, prior, sd).unseen()
 
 
@@ -161,32 +164,60 @@ class _Scattered:
         return self._everywhere(lambda covariance: covariance @ weights)
 
     def unseen(self) -> np.ndarray:
+        return np.clip(self._everywhere(self.left), 0.0, 1.0)
+
+    def left(self, covariance: np.ndarray) -> np.ndarray:
+        """Share of the prior's variance that is left at points of these covariances (m, n) with the cells."""
         from scipy.linalg import solve_triangular
 
-        def left(covariance: np.ndarray) -> np.ndarray:
-            known = solve_triangular(self.factor[0], covariance.T, lower=True)
-            return 1.0 - (known**2).sum(axis=0) / self.prior.sd_gy**2
-
-        return np.clip(self._everywhere(left), 0.0, 1.0)
+        known = solve_triangular(self.factor[0], covariance.T, lower=True)
+        return 1.0 - (known**2).sum(axis=0) / self.prior.sd_gy**2
 
     def _everywhere(self, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """A function of the covariances (m, n) of m points with the cells, at all voxels."""
-        reach = _REACH * self.prior.length_mm
-        corners = self.grid.corners_mm()
-        low = np.maximum(self.cells.centers_mm.min(axis=0) - reach, corners.min(axis=0))
-        high = np.minimum(self.cells.centers_mm.max(axis=0) + reach, corners.max(axis=0))
 
         def by_parts(points: np.ndarray) -> np.ndarray:
             count = max(1, _MOST_NUMBERS // max(len(self.cells), 1))
             parts = [points[start : start + count] for start in range(0, len(points), count)]
-            return np.concatenate([function(self._covariance(part)) for part in parts])
+            return np.concatenate([function(self.covariance(part)) for part in parts])
 
-        return on_coarse_points(by_parts, (low, np.maximum(low, high)), _COARSE_MM, self.grid)
+        return on_coarse_points(by_parts, _reached(self.cells, self.grid, self.prior), _COARSE_MM, self.grid)
 
-    def _covariance(self, points_mm: np.ndarray) -> np.ndarray:
+    def covariance(self, points_mm: np.ndarray) -> np.ndarray:
+        """Of the dose at LPS points (m, 3) with the cells, (m, n)."""
         own = points_mm @ self.cells.axes
         covariance = np.full((len(points_mm), len(self.cells)), self.prior.sd_gy**2)
         for axis in range(3):
             distance = own[:, axis, None] - self.own[:, axis]
             covariance *= mean_with_point(distance, self.cells.sizes_mm[:, axis], self.prior.length_mm)
         return covariance
+
+
+def _reached(cells: Cells, grid: Grid, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest LPS of the grid's part that the cells tell something of."""
+    reach, corners = _REACH * prior.length_mm, grid.corners_mm()
+    low = np.maximum(cells.centers_mm.min(axis=0) - reach, corners.min(axis=0))
+    high = np.minimum(cells.centers_mm.max(axis=0) + reach, corners.max(axis=0))
+    return low, np.maximum(low, high)
+
+
+def _variance_by_tiles(cells: Cells, sd_gy: np.ndarray, grid: Grid, prior: Prior) -> np.ndarray:
+    """As `_Scattered.unseen`, each tile from the cells in and near it alone: slightly too much, never too little."""
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(cells.centers_mm)
+
+    def by_tiles(points: np.ndarray) -> np.ndarray:
+        found = np.ones(len(points))
+        tile = np.floor(points / _TILE_MM).astype(np.int64)
+        _, which = np.unique(tile, axis=0, return_inverse=True)
+        order = np.argsort(which.ravel(), kind="stable")
+        for part in np.split(order, np.flatnonzero(np.diff(which.ravel()[order])) + 1):
+            middle = (points[part].min(axis=0) + points[part].max(axis=0)) / 2
+            near = tree.query_ball_point(middle, _TILE_MM / 2 + _MARGIN_MM, p=np.inf)
+            if near:
+                local = _Scattered(cells.take(np.array(near)), grid, prior, sd_gy[near])
+                found[part] = local.left(local.covariance(points[part]))
+        return found
+
+    return np.clip(on_coarse_points(by_tiles, _reached(cells, grid, prior), _COARSE_MM, grid), 0.0, 1.0)

@@ -1,0 +1,45 @@
+"""The ways from cells to a dose, by the names that users know them by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .back_projection import back_projection
+from .interpolate import Kind, spread
+from .kriging import joined, kriging
+from .noise_weight import noise_weight
+from .scale import ScaleProblem
+from .tikhonov import tikhonov
+
+__all__ = ["METHODS", "method"]
+
+METHODS = ("nearest", "linear", "cubic", "ibp", "tikhonov", "kriging", "network")
+_SEED = 0
+
+
+def method(name: str) -> Callable[[ScaleProblem], np.ndarray]:
+    """The classical method of this name: from a problem to doses [k, j, i], Gy, 0 outside the body."""
+    return {
+        "nearest": lambda problem: _interpolated(problem, "nearest"),
+        "linear": lambda problem: _interpolated(problem, "linear"),
+        "cubic": lambda problem: _interpolated(problem, "cubic"),
+        "ibp": back_projection,
+        "kriging": kriging,
+        "tikhonov": fitted,
+    }[name]
+
+
+def _interpolated(problem: ScaleProblem, kind: Kind) -> np.ndarray:
+    """Several acquisitions are interpolated as one set of points."""
+    cells, values, _ = joined(problem)
+    if len(problem.operators) == 1:
+        cells, values = problem.operators[0].cells, np.where(problem.known(0), problem.values[0], np.nan)
+    return np.where(problem.inside, spread(cells, problem.grid, kind)(values), 0.0)
+
+
+def fitted(problem: ScaleProblem, weight_mm2: float | None = None) -> np.ndarray:
+    """Tikhonov's dose; its weight from the noise where None."""
+    weight = noise_weight(problem, np.random.default_rng(_SEED)) if weight_mm2 is None else weight_mm2
+    return tikhonov(problem.operators, problem.values, problem.inside, weight)
