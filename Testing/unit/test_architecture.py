@@ -52,6 +52,9 @@ MODULE_LEVEL = {
 NETWORKS = {"phasespace/models"}
 """Folders of networks: torch loads at their top, therefore only functions import their files."""
 
+COMPILED = {"geometry/gamma_kernels.py": {"numpy", "warp"}}
+"""Files of compiled kernels: Warp loads at their top, therefore only functions import them."""
+
 SLICER_FOLDERS = {"scene", "view"}
 LONGEST_FILE, LONGEST_FUNCTION = 500, 60
 LONGEST_TABLE_OF_A_TEST = 80
@@ -144,6 +147,7 @@ def test_imports_point_down(path):
 @pytest.mark.parametrize("path", library_files(), ids=named)
 def test_heavy_packages_load_where_they_compute(path):
     allowed = {"numpy", "torch"} if holds_networks(path) else MODULE_LEVEL.get(folder_of(path), {"numpy"})
+    allowed = COMPILED.get(path.relative_to(LIBRARY).as_posix(), allowed)
     wrong = outside(imported(path, into_functions=False)) - allowed
     assert not wrong, f"{named(path)} loads {', '.join(sorted(wrong))} at its top"
 
@@ -152,7 +156,7 @@ def test_heavy_packages_load_where_they_compute(path):
 def test_networks_load_where_they_compute(path):
     if holds_networks(path):
         return
-    modules = tuple(f"Dose3DLib.{folder.replace('/', '.')}." for folder in NETWORKS)
+    modules = tuple(f"Dose3DLib.{folder.replace('/', '.').removesuffix('.py')}." for folder in (*NETWORKS, *COMPILED))
     wrong = {name for name in imported(path, into_functions=False) if name.startswith(modules)}
     wrong = {name for name in wrong if name.split(".registry")[0] + "." not in modules}
     assert not wrong, f"{named(path)} loads {wrong} at its top"

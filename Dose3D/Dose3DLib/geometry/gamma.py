@@ -101,7 +101,7 @@ def gamma_index(
     points:
         flat C-order indices into the reference, such as a random subset.
     is_pass_only:
-        faster: gammas up to 1 are some value up to 1, all others `criteria.highest` (2 where that is up to 1).
+        faster: gammas up to 1 are given as some value up to 1, all others as `criteria.highest`, at least 2.
     report:
         called with the share that is done; it may raise to end the search.
 
@@ -227,14 +227,13 @@ def _search(
     if not inside.any():
         return result
     known = points.select(inside)
-    distance, highest = criteria.distance_mm, criteria.highest
+    distance, highest, enough = criteria.distance_mm, criteria.highest, 0.0
     if is_pass_only:
-        highest = highest if highest > 1 else 2.0
-    near = lattice.near(known.places, distance * min(highest, 1.0 if is_pass_only else highest)).scaled(distance)
-    scaled = Points(known.places / distance, known.dose, known.width)
+        highest, enough = 1 + 2 * PASS_TOLERANCE, 1.0
+    near = lattice.near(known.places, distance * highest).scaled(distance)
     search = search_points if criteria.grid_points_only else search_cells
-    found = search(near, scaled, (1 + PASS_TOLERANCE if is_pass_only else highest), is_pass_only, report)
+    found = search(near, Points(known.places / distance, known.dose, known.width), highest, enough, report)
     if is_pass_only:
-        found[found >= 1 + PASS_TOLERANCE] = highest
+        found[found > 1 + PASS_TOLERANCE] = max(criteria.highest, 2.0)
     result[inside] = found
     return result

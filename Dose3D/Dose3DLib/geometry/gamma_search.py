@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.warp_start import start_warp
 from .gamma_boxes import TOLERANCE, Boxes, lower_to_boxes
+
+if TYPE_CHECKING:
+    from .gamma_kernels import CompiledSearch
 
 __all__ = ["Lattice", "Points", "search_cells", "search_points"]
 
@@ -16,6 +21,7 @@ _EDGE_MM = 1e-3
 """Points this little outside the outermost grid points, as rounding of headers makes them, are inside."""
 _TOGETHER = 1 << 16  # points
 _PAIRS = 1 << 16  # of a point and a cell, before they are looked into
+_COMPILED_FROM = 5000  # points: for fewer, starting the compiled search takes longer than NumPy
 _ON_POINT = 1e-9  # a corner of less weight is not looked at: it may be NaN
 
 
@@ -80,36 +86,52 @@ class Lattice:
 
 
 def search_cells(
-    lattice: Lattice, points: Points, highest: float, is_pass_only: bool, report: Callable[[float], None]
+    lattice: Lattice, points: Points, highest: float, enough: float, report: Callable[[float], None]
 ) -> np.ndarray:
     """Gamma (n,) of points inside the lattice to a dose that is trilinear in its cells; NaN on cells with NaN.
 
-    Positions are in units of the distance to agreement. With `is_pass_only`, a point is done once its gamma is up to 1.
+    Positions are in units of the distance to agreement; a point is done once its gamma is at most `enough`.
     """
-    return _by_pieces(_Cells(lattice), points, highest, is_pass_only, report)
+    enough = max(enough, TOLERANCE)
+    compiled = _compiled(lattice, highest, enough) if len(points.dose) >= _COMPILED_FROM else None
+    return _by_pieces(_Cells(lattice, compiled), points, highest, enough, report)
 
 
 def search_points(
-    lattice: Lattice, points: Points, highest: float, is_pass_only: bool, report: Callable[[float], None]
+    lattice: Lattice, points: Points, highest: float, enough: float, report: Callable[[float], None]
 ) -> np.ndarray:
     """The same to the grid points alone."""
-    return _by_pieces(_Nodes(lattice), points, highest, is_pass_only, report)
+    return _by_pieces(_Nodes(lattice), points, highest, enough, report)
+
+
+def _compiled(lattice: Lattice, highest: float, enough: float) -> CompiledSearch | None:
+    """None where Warp is not installed, or cannot compile: NumPy does the same, slower."""
+    try:
+        start_warp()
+        from .gamma_kernels import CompiledSearch
+
+        return CompiledSearch(lattice, _offsets(lattice.axes, highest, is_cell=True), (enough, TOLERANCE))
+    except (ImportError, RuntimeError, OSError):
+        return None
 
 
 def _by_pieces(
-    kind: _Cells | _Nodes, points: Points, highest: float, is_pass_only: bool, report: Callable[[float], None]
+    kind: _Cells | _Nodes, points: Points, highest: float, enough: float, report: Callable[[float], None]
 ) -> np.ndarray:
     result = np.empty(len(points.dose))
     for start in range(0, len(result), _TOGETHER):
         piece = slice(start, start + _TOGETHER)
         report(start / len(result))
-        result[piece] = _search(kind, points.select(piece), highest, 1.0 if is_pass_only else TOLERANCE)
+        result[piece] = _search(kind, points.select(piece), highest, enough)
     return result
 
 
 def _search(kind: _Cells | _Nodes, points: Points, highest: float, enough: float) -> np.ndarray:
     """From near to far; a point whose gamma is at most `enough`, or the distance by now, is searched no more."""
     best = np.minimum(kind.at_points(points), highest)
+    if kind.compiled is not None:
+        cells = np.column_stack([_cell(axis, points.places[:, a]) for a, axis in enumerate(kind.lattice.axes)])
+        return kind.compiled.search(points, cells, best)
     active = np.arange(len(best))
     for distance, offsets in _offsets(kind.lattice.axes, highest, kind.is_cell):
         active = active[best[active] > max(distance, enough)]
@@ -153,7 +175,7 @@ class _Steps:
 class _Nodes:
     """The grid points of a lattice."""
 
-    is_cell = False
+    is_cell, compiled = False, None
 
     def __init__(self, lattice: Lattice):
         self.lattice, self.flat = lattice, lattice.dose.reshape(-1)
@@ -180,8 +202,8 @@ class _Cells:
 
     is_cell = True
 
-    def __init__(self, lattice: Lattice):
-        self.lattice, self.flat = lattice, lattice.dose.reshape(-1)
+    def __init__(self, lattice: Lattice, compiled: CompiledSearch | None):
+        self.lattice, self.flat, self.compiled = lattice, lattice.dose.reshape(-1), compiled
         self.strides = np.cumprod((1, *lattice.dose.shape[:0:-1]))[::-1]
         self.low, self.high = _extremes(lattice.dose, np.minimum), _extremes(lattice.dose, np.maximum)
         sides = [(0, stride if n > 1 else 0) for stride, n in zip(self.strides, lattice.dose.shape, strict=True)]

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...geometry.gamma import GammaCriteria, gamma_on_axes, passing_share
 from .bootstrap import half_pairs
 from .floor import Figure, Floor
-from .gamma import GammaCriteria, gamma_index, passing_share
 from .water import DoseDraws
 
 __all__ = ["DoseComparison", "DoseCurve", "compare_doses"]
 
 _FLOOR_DRAWS = 100
 _GAMMA_DRAWS = 20
-_CRITERIA = (GammaCriteria(0.03, 0.3), GammaCriteria(0.02, 0.2))
+_CRITERIA = (GammaCriteria(3.0, 3.0), GammaCriteria(2.0, 2.0))
+_MM_PER_CM = 10.0
 _GROUP = "dose in water"
 _WITHIN = 2.0
 
@@ -186,10 +187,10 @@ def _gamma(
     Noise of a dose raises gamma or lowers it, by the side that it is on. So generated against real is judged as real
     against real is: a half of the real batches against as many others, or against generated ones with as much noise.
     """
-    axes = [real.plan.plane_depths_cm, real.plan.across_cm]
+    axes = [_MM_PER_CM * real.plan.plane_depths_cm, _MM_PER_CM * real.plan.across_cm]
 
     def failing(reference: np.ndarray, evaluated: np.ndarray) -> float:
-        return 100 * (1 - passing_share(gamma_index(axes, reference, evaluated, criteria)))
+        return 100 * (1 - passing_share(gamma_on_axes(axes, reference, evaluated, criteria)))
 
     number = _as_noisy(generated.plane, real.plane)
     floors, values = [], []
@@ -198,9 +199,9 @@ def _gamma(
         some = rng.permutation(len(generated.plane))[:number]
         floors.append(failing(reference, real.plane[b].mean(axis=0)))
         values.append(failing(reference, generated.plane[some].mean(axis=0)))
-    name = f"gamma {100 * criteria.dose_share:g} %/{10 * criteria.distance_cm:g} mm, failing"
+    name = f"gamma {criteria.dose_percent:g} %/{criteria.distance_mm:g} mm, failing"
     figure = Figure(name, _GROUP, float(np.median(values)), Floor(tuple(floors)), unit="%")
-    return figure, gamma_index(axes, real.plane.mean(axis=0), generated.plane.mean(axis=0), criteria)
+    return figure, gamma_on_axes(axes, real.plane.mean(axis=0), generated.plane.mean(axis=0), criteria)
 
 
 def _as_noisy(generated: np.ndarray, real: np.ndarray) -> int:

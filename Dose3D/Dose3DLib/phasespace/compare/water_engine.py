@@ -8,7 +8,6 @@ heard meanwhile.
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import subprocess
@@ -16,8 +15,6 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +23,7 @@ import numpy as np
 from ...core.errors import ResourceError
 from ...core.interpreter import library_path, python_executable
 from ...core.progress import Progress
+from ...core.warp_start import start_warp
 
 if TYPE_CHECKING:
     from .sides import Side
@@ -167,33 +165,13 @@ def require_packages() -> None:
     """
     try:
         import pyradmc  # noqa: F401
-        import warp
+
+        start_warp()
     except ImportError as error:
         missing = (error.name or "pyradmc").split(".")[0]
         raise ResourceError(
             missing, "is not installed, dose in water needs it", 'pip install "dose3d[phsp]", or leave --dose out'
         ) from error
-    warp.config.quiet = True
-    warp.config.log_level = logging.ERROR
-    with _without_native_errors():
-        warp.init()
-
-
-@contextmanager
-def _without_native_errors() -> Iterator[None]:
-    """Warp's compiled part writes on standard error, past Python, that there is no GPU; which is no error here."""
-    try:
-        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    except OSError:  # an application without standard error
-        yield
-        return
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _default_device() -> str:
