@@ -55,6 +55,10 @@ class Metric:
     def label(self) -> str:
         return f"{self.name}[{self.unit}]"
 
+    def text(self, value: float, sign: str = "") -> str:
+        """A value as people write it: two decimals of Gy and cc, one of percent; `sign` is "+" for differences."""
+        return f"{value:{sign}.{1 if self.unit == '%' else 2}f}"
+
     @property
     def is_dose(self) -> bool:
         return self.kind in ("D", "Mean", "Max", "Min")

@@ -87,7 +87,7 @@ def _dvh(points: StructurePoints, dose: Volume) -> Dvh:
 
 
 def _short(dvh: Dvh) -> Dvh:
-    """Neighbouring doses put together, but for the lowest and the highest: many samples of a body must fit in memory."""
+    """Neighbouring doses put together, but for the lowest and highest: many samples of a body must fit in memory."""
     count = len(dvh.doses)
     if count <= _SAMPLE_PARTS:
         return dvh

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..geometry.grid import Grid
-from .dvh_figures import DvhCurve, cumulative_figure, differential_figure
+from .dvh_figures import DvhCurve, cumulative_figure, differential_figure, inks
 from .html import Cell, Page, Picture, Section, Swatch, Table, write_page
 from .parts import cc_text, footer, image_text, provenance_section, time_section
 
@@ -22,7 +22,8 @@ _STATES = {
     "absent": ("no such structure", (200, 205, 210)),
     "no prescription": ("needs a prescription", (200, 205, 210)),
 }
-_MOST_COLUMNS = 8
+_WIDEST_TABLE = 78
+"""Characters of the figures of a row that fit on paper beside the structure's name."""
 
 
 @dataclass(frozen=True)
@@ -133,14 +134,13 @@ def _goal_cells(goal: GoalRow, with_samples: bool) -> tuple[Cell, ...]:
 
 
 def _curve_section(content: DvhReport) -> Section:
-    legend = tuple(Swatch(curve.name, curve.color) for curve in content.curves)
     caption = "Cumulative: the part of each structure that gets at least the dose."
     if any(curve.reference is not None for curve in content.curves):
         caption += " Thin and dashed: the second dose."
     if any(curve.band is not None for curve in content.curves):
         caption += " Bands: 95 % of the possible doses."
     rx = content.provenance.get("settings", {}).get("prescription")
-    cumulative = Picture(cumulative_figure(content.curves, rx), caption, "cumulative DVH", legend)
+    cumulative = Picture(cumulative_figure(content.curves, rx), caption, "cumulative DVH")
     differential = Picture(differential_figure(content.curves), "Differential: the part per Gy.", "differential DVH")
     ends = "end at their first and last plane" if content.without_ends else "reach half a slice beyond their planes"
     intro = (
@@ -151,18 +151,26 @@ def _curve_section(content: DvhReport) -> Section:
 
 
 def _figure_section(content: DvhReport) -> Section:
-    tables = []
-    for start in range(0, len(content.metrics), _MOST_COLUMNS):
-        part = slice(start, start + _MOST_COLUMNS)
-        rows = tuple(_figure_cells(row, part) for row in content.rows)
+    tables, colors = [], _colors_of_lines(content.curves)
+    wide = max((len(cell) for row in content.rows for cell in row.cells), default=1)
+    count = max(1, _WIDEST_TABLE // (max(wide, 9) + 2))
+    for start in range(0, len(content.metrics), count):
+        part = slice(start, start + count)
+        rows = tuple(_figure_cells(row, part, colors.get(row.name, row.color)) for row in content.rows)
         columns = ("Structure", "cc", *content.metrics[part])
         tables.append(Table(columns, rows, "lr" + "r" * len(content.metrics[part])))
     return Section("Figures", tuple(tables), _figure_intro(content))
 
 
-def _figure_cells(row: StructureRow, part: slice) -> tuple[Cell, ...]:
+def _colors_of_lines(curves: Sequence[DvhCurve]) -> dict[str, tuple[int, int, int]]:
+    """The colours of the pictures, RGB 0..255: structures of equal colour have different lines."""
+    shades = inks([curve.color for curve in curves])
+    return {curve.name: tuple(round(255 * part) for part in ink) for curve, ink in zip(curves, shades, strict=True)}
+
+
+def _figure_cells(row: StructureRow, part: slice, color: tuple[int, int, int]) -> tuple[Cell, ...]:
     volume = cc_text(row.volume_cc) + (f" ({cc_text(row.unknown_cc)} unknown)" if row.unknown_cc > 1e-9 else "")
-    return (Swatch(row.name, row.color), volume, *row.cells[part])
+    return (Swatch(row.name, color), volume, *row.cells[part])
 
 
 def _figure_intro(content: DvhReport) -> str:

@@ -23,7 +23,7 @@ def figure_text(metric: Metric, figure: Figure | None) -> str:
     """A value with its unit; marked where the part without a known dose could change it."""
     if figure is None:
         return "unknown"
-    return f"{figure.value:.4g} {metric.unit}" + ("" if figure.is_sure else " *")
+    return f"{metric.text(figure.value)} {metric.unit}" + ("" if figure.is_sure else " *")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -228,11 +228,12 @@ def _report_rows(study: DvhStudy) -> tuple[Any, ...]:
     for one in study.dvhs:
         cells = []
         for row in study.figures[one.name]:
-            text = "–" if row.figure is None else f"{row.figure.value:.4g}" + ("" if row.figure.is_sure else " *")
-            if row.reference is not None and row.figure is not None:
-                text += f" ({row.figure.value - row.reference.value:+.3g})"
+            metric, figure = row.metric, row.figure
+            text = "–" if figure is None else metric.text(figure.value) + ("" if figure.is_sure else " *")
+            if row.reference is not None and figure is not None:
+                text += f" ({metric.text(figure.value - row.reference.value, '+')})"
             if row.band is not None:
-                text += f" [{row.band[0]:.4g}, {row.band[1]:.4g}]"
+                text += f" [{metric.text(row.band[0])}, {metric.text(row.band[1])}]"
             cells.append(text)
         rows.append(StructureRow(one.name, one.color, one.dvh.volume_cc, one.dvh.unknown_cc, tuple(cells)))
     return tuple(rows)
@@ -242,9 +243,17 @@ def _report_goal(outcome: Outcome) -> Any:
     from ..report.dose_dvh import GoalRow
 
     goal = outcome.goal
-    value = "–" if outcome.figure is None else f"{outcome.figure.value:.4g} {goal.metric.unit}"
+    value = "–" if outcome.figure is None else f"{goal.metric.text(outcome.figure.value)} {goal.metric.unit}"
     passing = "" if outcome.passing is None else f"{100 * outcome.passing:.0f} %"
-    return GoalRow(outcome.name or goal.structure, goal.text, value, outcome.state, passing, goal.source, goal.note)
+    return GoalRow(
+        outcome.name or goal.structure,
+        goal.text.replace("<=", "≤").replace(">=", "≥"),
+        value,
+        outcome.state,
+        passing,
+        goal.source,
+        goal.note,
+    )
 
 
 def scene_of(study: DvhStudy) -> DvhScene:
