@@ -75,11 +75,12 @@ def turned(placement: Placement, angle_deg: float, axis: str = "y") -> Placement
     )
 
 
-def lattice_cells(lattice: Lattice, index: np.ndarray, placement: Placement) -> Cells:
-    """Cells of (n, 3) indices (a, b, c), named by them as G4RT does: `Layer_b_Cell_a_b_c`."""
+def lattice_cells(lattice: Lattice, index: np.ndarray, placement: Placement, first: np.ndarray | None = None) -> Cells:
+    """Cells of (n, 3) indices (a, b, c), named by them as G4RT does: `Layer_b_Cell_a_b_c`, counted from `first`."""
     index = np.asarray(index, np.int64).reshape(-1, 3)
-    labels = tuple(f"Layer_{b}_Cell_{a}_{b}_{c}" for a, b, c in index.tolist())
-    centers = placement.lps(lattice.centers_mm(index))
+    counted = index if first is None else index - first
+    labels = tuple(f"Layer_{b}_Cell_{a}_{b}_{c}" for a, b, c in counted.tolist())
+    centers = np.round(placement.lps(lattice.centers_mm(index)), 9)
     return Cells(labels, centers, np.tile(np.asarray(lattice.size_mm, np.float64), (len(index), 1)), placement.to_lps)
 
 

@@ -16,7 +16,7 @@ from .layout import Layout
 from .placement import Placement
 from .table_text import MAXIMUM_ROWS, Table, formula_in, read_table, read_text, three_numbers
 
-__all__ = ["TEXT_FACTS", "check_layout", "layout_text", "moved", "read_layout", "write_layout"]
+__all__ = ["TEXT_FACTS", "check_layout", "is_own_layout", "layout_text", "moved", "read_layout", "write_layout"]
 
 TEXT_FACTS = ("main_structure",)
 """Further columns that are text even when every value looks like a number."""
@@ -25,6 +25,7 @@ _POSITION = ("x_mm", "y_mm", "z_mm")
 _SIZE = ("size_x_mm", "size_y_mm", "size_z_mm")
 _FIXED = ("cell", "layer", *_POSITION, *_SIZE)
 _MARK = "dose3d layout"
+_BOOKS = (".xlsx", ".xlsm")
 
 
 def read_layout(path: Path, placement: Placement | None = None, size_mm: float = 10.0) -> Layout:
@@ -43,7 +44,7 @@ def read_layout(path: Path, placement: Placement | None = None, size_mm: float =
         no layout; numbers, names or sizes missing, double or not finite; overlapping cells; over a million of them.
     """
     path = Path(path)
-    if path.suffix.lower() in (".xlsx", ".xlsm"):
+    if path.suffix.lower() in _BOOKS:
         from .workbook import read_workbook
 
         return check_layout(path, read_workbook(path, placement or Placement(), size_mm))
@@ -54,6 +55,17 @@ def read_layout(path: Path, placement: Placement | None = None, size_mm: float =
         return check_layout(path, read_foreign(path, text, placement or Placement(), size_mm))
     layout = check_layout(path, _read_ours(read_table(path, text), size_mm))
     return layout if placement is None else moved(layout, placement)
+
+
+def is_own_layout(path: Path) -> bool:
+    """True for a file that says itself where its cells stand in the patient; others are placed by who reads them.
+
+    Raises
+    ------
+    InputError
+        the file cannot be read.
+    """
+    return Path(path).suffix.lower() not in _BOOKS and _is_ours(read_text(path))
 
 
 def write_layout(layout: Layout, path: Path) -> None:

@@ -57,7 +57,7 @@ class Preset:
 
 
 def preset_layout(
-    name: str, placement: Placement, size_mm: float | None = None, wall_mm: float | None = None
+    name: str, placement: Placement, size_mm: float | np.ndarray | None = None, wall_mm: float | None = None
 ) -> Layout:
     """A published layout, put where `placement` says; the cover is 1 mm, or less where the cells leave no room.
 
@@ -76,9 +76,9 @@ def preset_layout(
     count = len(points)
     labels = preset.labels or tuple(f"cell_{n:03d}" for n in range(1, count + 1))
     size = preset.size_mm if size_mm is None else size_mm
-    cells = Cells(labels, placement.lps(points), np.full((count, 3), size), placement.to_lps)
+    cells = Cells(labels, np.round(placement.lps(points), 9), np.full((count, 3), size), placement.to_lps)
     fitting = fitting_wall(cells, COVER_MM if wall_mm is None else wall_mm)
-    notes = [f"{preset.what} ({preset.source})."]
+    notes = []
     if fitting < COVER_MM and wall_mm is None:
         notes.append(f"The cells stand so close that their covers have {fitting:g} mm instead of {COVER_MM:g} mm.")
     layers = tuple(f"layer_{n}" for n, cells_in in enumerate(preset.layers, 1) for _ in range(cells_in))

@@ -25,6 +25,11 @@ TASKS: tuple[Task, ...] = (
         "Dose3DLib.tasks.detector_export",
         "Write a detector for simulations, printers and planning systems.",
     ),
+    Task(
+        ("detector", "layout"),
+        "Dose3DLib.tasks.detector_layout",
+        "Say which cells a detector has and where they stand: published, regular, or filling structures.",
+    ),
     Task(("detector", "measure"), "Dose3DLib.tasks.detector_measure", "Say what the cells of a layout see of a dose."),
     Task(("dose", "dvh"), "Dose3DLib.tasks.dose_dvh", "Dose-volume histograms of structures, and clinical goals."),
     Task(("dose", "show"), "Dose3DLib.tasks.dose_show", "Show a dose with isodoses, alone or minus another one."),
