@@ -6,11 +6,13 @@ is projected mean the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ..geometry.box_overlap import box_weights
 from ..geometry.cells import Cells
 from ..geometry.grid import Grid
 
@@ -22,10 +24,12 @@ __all__ = ["CellOperator", "Model", "cell_operator"]
 Model = Literal["linear", "constant"]
 """What a dose is between voxel centres: trilinear (constant in the outer half voxel), or one value per voxel."""
 
-_ALIGNED = 1e-9
-"""Cells whose axes are this close to the grid's are taken as parallel to them."""
+_ALIGNED = 1e-7
+"""Cells whose axes are this close to the grid's (radians) are taken as parallel to them: 1e-6 mm on a cell of 10 mm."""
 _WHOLE = 1e-9
-"""A cell with less than this outside the grid lies in it: the rest is rounding."""
+"""A cell with less than this outside the grid lies in it, and one with less than this inside lies outside: rounding."""
+_ENTRIES = 4_000_000
+"""Weights that are made at a time, to spare memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,31 +67,50 @@ class CellOperator:
 
 
 def cell_operator(cells: Cells, grid: Grid, model: Model = "linear") -> CellOperator:
-    """The operator of these cells on this grid.
+    """The operator of these cells on this grid: exact, however both are turned, stretched or sheared.
 
     A uniform dose gives exactly itself, and the integral over cells that tile the grid is the grid's own. With
     "linear", a linear dose gives its value at the cell's centre, where the cell is farther than half a voxel from the
     grid's border.
     """
+    order, aligned = _axes_of_grid(cells, grid)
+    parts = _aligned_parts(cells, grid, model, order) if aligned else box_weights(cells, grid, model == "linear")
+    size = (len(cells), int(np.prod(grid.shape)))
+    matrix, fraction = _means(list(parts), size)
+    return CellOperator(cells, grid, model, matrix, np.where(fraction > 1 - _WHOLE, 1.0, fraction))
+
+
+def _means(
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]], size: tuple[int, int]
+) -> tuple[csr_matrix, np.ndarray]:
+    """Rows, each divided by its sum, and these sums; pairs that come twice are added."""
     from scipy.sparse import csr_matrix
 
-    order, aligned = _axes_of_grid(cells, grid)
-    if not aligned:
-        raise NotImplementedError("cells that stand oblique to the grid")
+    if not parts:
+        return csr_matrix(size), np.zeros(size[0])
+    row, column, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    fraction = np.bincount(row, values, size[0])
+    fraction[fraction < _WHOLE] = 0.0
+    kept = fraction[row] > 0
+    values = values[kept] / fraction[row[kept]]
+    return csr_matrix((values, (row[kept], column[kept])), size), fraction
+
+
+def _aligned_parts(
+    cells: Cells, grid: Grid, model: Model, order: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows, columns and shares of a cell's volume as `box_weights` yields them, for cells along the grid's axes."""
     middle = grid.to_index(cells.centers_mm)[:, ::-1]  # k, j, i
     length = cells.sizes_mm[:, order] / np.array(grid.spacing_mm)
-    first, weights, inside = zip(
-        *(_along(middle[:, a], length[:, a], grid.shape[a], model) for a in range(3)), strict=True
-    )
-    fraction = np.prod(inside, axis=0)
-    fraction = np.where(fraction > 1 - _WHOLE, 1.0, fraction)
-    values = np.einsum("nk,nj,ni->nkji", *weights)
-    k, j, i = (f[:, None] + np.arange(w.shape[1]) for f, w in zip(first, weights, strict=True))
-    column = (k[:, :, None, None] * grid.shape[1] + j[:, None, :, None]) * grid.shape[2] + i[:, None, None, :]
-    row = np.broadcast_to(np.arange(len(cells))[:, None, None, None], values.shape)
-    kept = values > 0
-    matrix = csr_matrix((values[kept], (row[kept], column[kept])), (len(cells), int(np.prod(grid.shape))))
-    return CellOperator(cells, grid, model, matrix, fraction)
+    step = max(1, int(_ENTRIES / np.prod(length.max(axis=0, initial=1.0) + 2)))
+    for start in range(0, len(cells), step):
+        some = slice(start, start + step)
+        first, weights = zip(*(_along(middle[some, a], length[some, a], grid.shape[a], model) for a in range(3)),
+                             strict=True)  # fmt: skip
+        values = np.einsum("nk,nj,ni->nkji", *weights)
+        kept = np.nonzero(values)
+        k, j, i = (first[a][kept[0]] + kept[a + 1] for a in range(3))
+        yield start + kept[0], (k * grid.shape[1] + j) * grid.shape[2] + i, values[kept]
 
 
 def _axes_of_grid(cells: Cells, grid: Grid) -> tuple[np.ndarray, bool]:
@@ -95,11 +118,12 @@ def _axes_of_grid(cells: Cells, grid: Grid) -> tuple[np.ndarray, bool]:
     directions = grid.affine[:3, :3] / np.linalg.norm(grid.affine[:3, :3], axis=0)
     cosines = np.abs(directions[:, ::-1].T @ cells.axes)
     order = cosines.argmax(axis=1)
-    return order, bool((cosines[np.arange(3), order] > 1 - _ALIGNED).all() and len(set(order)) == 3)
+    cosines[np.arange(3), order] = 0.0
+    return order, bool(cosines.max() < _ALIGNED)
 
 
-def _along(middle: np.ndarray, length: np.ndarray, count: int, model: Model) -> tuple[np.ndarray, ...]:
-    """Along one axis of `count` voxels, in voxels: first voxel (n,), weights (n, m) of sum 1, share inside (n,)."""
+def _along(middle: np.ndarray, length: np.ndarray, count: int, model: Model) -> tuple[np.ndarray, np.ndarray]:
+    """Along one axis of `count` voxels, in voxels: first voxel (n,), weights (n, m), whose sum is the share inside."""
     low, high = (np.clip(middle + sign * length / 2, -0.5, count - 0.5) for sign in (-1, 1))
     reach = 0.5 if model == "constant" else 1.0
     first = np.clip(np.ceil(low - reach), 0, count - 1).astype(np.int64)
@@ -108,9 +132,7 @@ def _along(middle: np.ndarray, length: np.ndarray, count: int, model: Model) -> 
     first = np.minimum(first, max(count - width, 0))
     voxel = first[:, None] + np.arange(min(width, count))
     integral = _integral(high[:, None], voxel, count, model) - _integral(low[:, None], voxel, count, model)
-    share = (high - low) / length
-    weights = np.divide(integral, (high - low)[:, None], out=np.zeros_like(integral), where=share[:, None] > 0)
-    return first, np.maximum(weights, 0.0), share
+    return first, np.maximum(integral, 0.0) / length[:, None]
 
 
 def _integral(end: np.ndarray, voxel: np.ndarray, count: int, model: Model) -> np.ndarray:

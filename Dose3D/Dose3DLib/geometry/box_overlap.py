@@ -18,8 +18,8 @@ from .grid import Grid
 
 __all__ = ["box_weights"]
 
-_ENTRIES = 400_000
-"""Voxels of the blocks around the boxes that are worked on at a time: some 100 MB."""
+_ENTRIES = 40_000
+"""Voxels of the blocks around the boxes that are worked on at a time: more would not fit a processor's cache."""
 _SLIVER = 1e-12
 """A triangle that passes a plane by less than this (in voxels) is not cut."""
 _NOTHING = 1e-15
@@ -29,6 +29,9 @@ _CORNERS = np.array([[a, b, c] for a in (-0.5, 0.5) for b in (-0.5, 0.5) for c i
 _FACES = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
 """Corners of each face, counterclockwise as seen from outside."""
 _TRIANGLES = np.concatenate([_FACES[:, [0, 1, 2]], _FACES[:, [0, 2, 3]]])
+
+_Pieces = tuple[np.ndarray, np.ndarray]
+"""Triangles (3 axes, 3 corners, n) and the index of the box that each belongs to (n,)."""
 
 
 def _degree_4() -> tuple[np.ndarray, np.ndarray]:
@@ -60,158 +63,153 @@ def box_weights(cells: Cells, grid: Grid, linear: bool) -> Iterator[tuple[np.nda
     indices of cells (m,), flat C-order indices of voxels (m,) and values (m,). A pair may come twice: values add up.
     The values of a cell sum up to the share of its volume that lies in the grid.
     """
-    shape = np.array(grid.shape)
-    inverse = np.linalg.inv(grid.affine[:3, :3])
-    edges = (inverse @ cells.axes)[::-1]  # rows k, j, i; columns the boxes' axes
-    shift = 1.0 if linear else 0.5
-    centers = grid.to_index(cells.centers_mm)[:, ::-1] + shift
+    shift = 1.0 if linear else 0.5  # then basis functions change at whole numbers
+    edges = (np.linalg.inv(grid.affine[:3, :3]) @ cells.axes)[::-1]  # rows k, j, i; columns the boxes' axes
+    order = _order_of_axes(edges)
+    edges, shape = edges[order], np.array(grid.shape)[order]
+    centers = grid.to_index(cells.centers_mm)[:, ::-1][:, order] + shift
     corners = centers[:, None] + (_CORNERS * cells.sizes_mm[:, None]) @ edges.T
     low = np.full(3, shift - 0.5)
-    high = low + shape
-    sign = np.sign(np.linalg.det(edges))
-    volumes = cells.sizes_mm.prod(axis=1) * abs(np.linalg.det(edges))
-    for part in _parts(corners, low, high):
-        blocks, first = _blocks(corners[part], low, high, linear)
-        yield from _entries(part, blocks * (sign / volumes[part])[:, None, None, None], first, shape, linear)
+    scale = np.linalg.det(edges) * cells.sizes_mm.prod(axis=1)  # below 0 where the axes are a left-handed set
+    strides = np.array([grid.shape[1] * grid.shape[2], grid.shape[2], 1])[order]
+    for part in _parts(corners, low, low + shape):
+        blocks, first = _blocks(corners[part], low, low + shape, linear)
+        blocks /= scale[part][:, None, None, None]
+        found = np.nonzero(blocks > _NOTHING)
+        at = first[found[0]] + np.stack(found[1:], axis=1) - linear
+        # in the outer half voxels both nodes are the border's voxel
+        yield part[found[0]], np.clip(at, 0, shape - 1) @ strides, blocks[found]
+
+
+def _order_of_axes(edges: np.ndarray) -> list[int]:
+    """k, j, i, the last one such that fewest faces throw a shadow along it: only these are looked at."""
+    shadows = np.abs([np.cross(edges[(axis + 1) % 3], edges[(axis + 2) % 3]) for axis in range(3)])
+    faces = (shadows > _NOTHING * shadows.max()).sum(axis=1)
+    last = 2 - int(np.argmin(faces[::-1]))
+    return [axis for axis in range(3) if axis != last] + [last]
 
 
 def _parts(corners: np.ndarray, low: np.ndarray, high: np.ndarray) -> Iterator[np.ndarray]:
     """Indices of boxes that may reach into the grid, so many at a time as memory allows."""
     bottom, top = corners.min(axis=1), corners.max(axis=1)
     inside = np.flatnonzero(((top > low) & (bottom < high)).all(axis=1))
-    extent = np.ceil(np.minimum(top, high) - np.maximum(bottom, low)).max(axis=1)[inside] + 2
-    order = inside[np.argsort(extent, kind="stable")]  # boxes of one size share the shape of their blocks
-    entries = np.sort(extent) ** 3
+    extent = np.prod(np.ceil(np.minimum(top, high) - np.maximum(bottom, low))[inside] + 2, axis=1)
+    order = np.argsort(extent, kind="stable")  # boxes of one size share the shape of their blocks
     start = 0
     while start < len(order):
         stop = start + 1
-        while stop < len(order) and entries[stop] * (stop + 1 - start) <= _ENTRIES:
+        while stop < len(order) and extent[order[stop]] * (stop + 1 - start) <= _ENTRIES:
             stop += 1
-        yield order[start:stop]
+        yield inside[order[start:stop]]
         start = stop
 
 
 def _blocks(corners: np.ndarray, low: np.ndarray, high: np.ndarray, linear: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Integrals in blocks of one shape, (n, k, j, i), and each block's first interval (n, 3)."""
-    triangles = corners[:, _TRIANGLES].reshape(-1, 3, 3)
+    """Integrals in blocks of one shape, (n, a, b, c), and each block's first interval (n, 3)."""
+    triangles = np.ascontiguousarray(corners[:, _TRIANGLES].reshape(-1, 3, 3).transpose(2, 1, 0))
     owner = np.repeat(np.arange(len(corners)), len(_TRIANGLES))
-    triangles, owner = _clip(triangles, owner, low, high)
+    seen = np.abs(_areas(triangles)) > _NOTHING
+    triangles, owner = _clip(triangles[..., seen], owner[seen], low, high)
     for axis in range(3):
         triangles, owner = _slice(triangles, owner, axis)
     first = np.floor(np.maximum(corners.min(axis=1), low)).astype(np.int64)
     last = np.floor(np.minimum(corners.max(axis=1), high)).astype(np.int64)
-    shape = tuple((last - first).max(axis=0) + 1)
-    at = np.floor(triangles.mean(axis=1)).astype(np.int64)
-    inner = np.clip(at - first[owner], 0, np.array(shape) - 1)
-    fractions = triangles - (first[owner] + inner)[:, None]
-    if linear:
-        return _linear_blocks(fractions, owner, inner, (len(corners), *shape)), first
-    return _constant_blocks(fractions, owner, inner, (len(corners), *shape)), first
+    shape = (len(corners), *((last - first).max(axis=0) + 1))
+    start = first.T[:, owner]
+    at = np.floor(triangles.sum(axis=1) / 3).astype(np.int64) - start
+    np.clip(at, 0, np.array(shape[1:])[:, None] - 1, out=at)
+    triangles -= (start + at)[:, None]
+    flat = np.ravel_multi_index((owner, *at), shape)
+    return (_linear_blocks if linear else _constant_blocks)(triangles, flat, shape), first
 
 
-def _clip(triangles: np.ndarray, owner: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The surface within the grid along k and j; what is beyond it along i is put on its border.
+def _clip(triangles: np.ndarray, owner: np.ndarray, low: np.ndarray, high: np.ndarray) -> _Pieces:
+    """The surface within the grid along the first two axes; what is beyond it along the last is put on its border.
 
-    Along i the surface has to stay closed: every line along i enters the box as often as it leaves it.
+    Along the last axis the surface has to stay closed: every line along it enters the box as often as it leaves.
     """
     for axis in range(3):
         for plane, keeps_above in ((low[axis], True), (high[axis], False)):
-            below, above = _cut(triangles, owner, axis, np.full(len(triangles), plane))
-            kept, other = (above, below) if keeps_above else (below, above)
+            sides = _cut(triangles, owner, axis, np.full(len(owner), plane))
+            (triangles, owner), (beyond, others) = sides[::-1] if keeps_above else sides
             if axis == 2:
-                other[0][:, :, 2] = plane
-                kept = tuple(np.concatenate(pair) for pair in zip(kept, other, strict=True))
-            triangles, owner = kept
+                beyond[2] = plane
+                triangles, owner = np.concatenate([triangles, beyond], axis=2), np.concatenate([owner, others])
     return triangles, owner
 
 
-def _slice(triangles: np.ndarray, owner: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+def _slice(triangles: np.ndarray, owner: np.ndarray, axis: int) -> _Pieces:
     """The same surface in pieces none of which passes a plane of a whole number along the axis."""
-    done: list[tuple[np.ndarray, np.ndarray]] = []
-    while len(triangles):
-        along = triangles[:, :, axis]
-        plane = np.floor(along.min(axis=1) + _SLIVER) + 1
-        passes = along.max(axis=1) > plane + _SLIVER
-        done.append((triangles[~passes], owner[~passes]))
-        below, (triangles, owner) = _cut(triangles[passes], owner[passes], axis, plane[passes])
-        done.append(below)
-    return np.concatenate([part[0] for part in done] or [triangles]), np.concatenate(
-        [part[1] for part in done] or [owner]
-    )
+    pieces, owners = [triangles[..., :0]], [owner[:0]]
+    while len(owner):
+        low, high = (find.reduce(triangles[axis], axis=0) for find in (np.minimum, np.maximum))
+        plane = np.floor(low + _SLIVER) + 1
+        passes = high > plane + _SLIVER
+        below, above = _cut(triangles[..., passes], owner[passes], axis, plane[passes])
+        pieces += [triangles[..., ~passes], below[0]]
+        owners += [owner[~passes], below[1]]
+        triangles, owner = above
+    return np.concatenate(pieces, axis=2), np.concatenate(owners)
 
 
-def _cut(
-    triangles: np.ndarray, owner: np.ndarray, axis: int, plane: np.ndarray
-) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def _cut(triangles: np.ndarray, owner: np.ndarray, axis: int, plane: np.ndarray) -> tuple[_Pieces, _Pieces]:
     """Triangles below and above a plane of each; those that pass it are cut into three. Orientations stay."""
-    apart = triangles[:, :, axis] - plane[:, None]
+    apart = triangles[axis] - plane
     above = apart > 0
-    count = above.sum(axis=1)
+    count = above.sum(axis=0)
     crossed = np.flatnonzero((count == 1) | (count == 2))
-    lone_is_above = count[crossed] == 1
-    lone = np.where(lone_is_above, above[crossed].argmax(axis=1), (~above[crossed]).argmax(axis=1))
-    turn = (lone[:, None] + np.arange(3)) % 3
-    p, q, r = np.moveaxis(np.take_along_axis(triangles[crossed], turn[:, :, None], axis=1), 1, 0)
-    dp, dq, dr = np.take_along_axis(apart[crossed], turn, axis=1).T
-    pq, pr = p + (q - p) * (dp / (dp - dq))[:, None], p + (r - p) * (dp / (dp - dr))[:, None]
-    pq[:, axis] = pr[:, axis] = plane[crossed]
-    tip, rest = np.stack([p, pq, pr], axis=1), np.stack([pq, q, r, pq, r, pr], axis=1).reshape(-1, 2, 3, 3)
-    whole_below, whole_above = count == 0, count == 3
+    is_tip_above = count[crossed] == 1
+    tip_at = np.where(is_tip_above, above[:, crossed].argmax(axis=0), above[:, crossed].argmin(axis=0))
+    turn = (tip_at + np.arange(3)[:, None]) % 3
+    p, q, r = triangles[:, turn, crossed].swapaxes(0, 1)
+    dp, dq, dr = apart[turn, crossed]
+    pq, pr = p + (q - p) * (dp / (dp - dq)), p + (r - p) * (dp / (dp - dr))
+    pq[axis] = pr[axis] = plane[crossed]
+    tip, rest = np.stack([p, pq, pr], axis=1), (np.stack([pq, q, r], axis=1), np.stack([pq, r, pr], axis=1))
     sides = []
-    for whole, tips in ((whole_below, ~lone_is_above), (whole_above, lone_is_above)):
-        pieces = [triangles[whole], tip[tips], rest[~tips].reshape(-1, 3, 3)]
-        owners = [owner[whole], owner[crossed[tips]], np.repeat(owner[crossed[~tips]], 2)]
-        sides.append((np.concatenate(pieces), np.concatenate(owners)))
+    for whole, tips in ((count == 0, ~is_tip_above), (count == 3, is_tip_above)):
+        pieces = [triangles[..., whole], tip[..., tips], *(one[..., ~tips] for one in rest)]
+        owners = [owner[whole], owner[crossed[tips]], *[owner[crossed[~tips]]] * 2]
+        sides.append((np.concatenate(pieces, axis=2), np.concatenate(owners)))
     return sides[0], sides[1]
 
 
 def _areas(triangles: np.ndarray) -> np.ndarray:
-    """(n,) signed areas of the shadows that triangles throw along i."""
-    a, b = triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
-    return (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) / 2
+    """(n,) signed areas of the shadows that triangles throw along the last axis."""
+    a, b = triangles[:2, 1] - triangles[:2, 0], triangles[:2, 2] - triangles[:2, 0]
+    return (a[0] * b[1] - a[1] * b[0]) / 2
 
 
-def _constant_blocks(triangles: np.ndarray, owner: np.ndarray, at: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Volumes of the voxels' parts in the boxes; `triangles` count from the corner of the voxel `at` (m, 3)."""
+def _constant_blocks(triangles: np.ndarray, flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Volumes of the voxels' parts in the boxes; `triangles` count from the corner of their voxel `flat`."""
     areas = _areas(triangles)
-    flat = np.ravel_multi_index((owner, *at.T), shape)
-    partly = np.bincount(flat, areas * triangles[:, :, 2].mean(axis=1), np.prod(shape)).reshape(shape)
-    wholly = np.bincount(flat, areas, np.prod(shape)).reshape(shape)
-    return partly + _after(wholly)
+    return _summed(flat, areas * triangles[2].sum(axis=0) / 3, shape) + _after(_summed(flat, areas, shape))
 
 
-def _linear_blocks(triangles: np.ndarray, owner: np.ndarray, at: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _linear_blocks(triangles: np.ndarray, flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Integrals of trilinear functions; interval m is between the nodes m and m + 1, so blocks have one node more."""
-    areas = _areas(triangles)
-    t = np.einsum("nvx,pv->xnp", triangles, _POINTS)
-    along = areas[:, None] * _WEIGHTS * np.stack([np.ones_like(t[2]), t[2], t[2] ** 2 / 2])  # (3, n, points)
-    nodes = (shape[0], *(n + 1 for n in shape[1:]))
-    total = np.zeros(nodes)
-    flat = np.ravel_multi_index((owner, *at.T), shape)
-    for k in range(2):
-        for j in range(2):
-            basis = (t[0] if k else 1 - t[0]) * (t[1] if j else 1 - t[1])
-            wholly, first, second = (
-                np.bincount(flat, np.einsum("np,np->n", basis, moment), np.prod(shape)).reshape(shape)
-                for moment in along
-            )
-            part = total[:, k : k + shape[1], j : j + shape[2]]
+    t = [_POINTS @ along for along in triangles]
+    area = _WEIGHTS[:, None] * _areas(triangles)
+    half = area * t[2]
+    total = np.zeros((shape[0], *(n + 1 for n in shape[1:])))
+    for a in range(2):
+        for b in range(2):
+            basis = (t[0] if a else 1 - t[0]) * (t[1] if b else 1 - t[1])
+            sums = [(basis * moment).sum(axis=0) for moment in (area, half)]
+            sums.append((basis * half * t[2]).sum(axis=0) / 2)
+            wholly, first, second = (_summed(flat, one, shape) for one in sums)
+            part = total[:, a : a + shape[1], b : b + shape[2]]
             part[..., :-1] += wholly / 2 + first - second + _after(wholly)
             part[..., 1:] += second
     return total
 
 
+def _summed(flat: np.ndarray, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Float blocks even where there is nothing to sum, of which `bincount` makes integers."""
+    return np.bincount(flat, values, np.prod(shape)).reshape(shape).astype(np.float64, copy=False)
+
+
 def _after(blocks: np.ndarray) -> np.ndarray:
-    """For each voxel the sum over those that follow along i: before the surface a voxel counts wholly."""
+    """For each voxel the sum over those that follow along the last axis: before the surface a voxel counts wholly."""
     sums = np.cumsum(blocks[..., ::-1], axis=-1)[..., ::-1]
     return np.concatenate([sums[..., 1:], np.zeros_like(sums[..., :1])], axis=-1)
-
-
-def _entries(
-    part: np.ndarray, blocks: np.ndarray, first: np.ndarray, shape: np.ndarray, linear: bool
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """What is not 0 in the blocks; in the outer half voxels both nodes are the border's voxel."""
-    found = np.nonzero(blocks > _NOTHING)
-    cell, *inner = found
-    voxel = [np.clip(first[cell, a] + inner[a] - linear, 0, shape[a] - 1) for a in range(3)]
-    yield part[cell], (voxel[0] * shape[1] + voxel[1]) * shape[2] + voxel[2], blocks[found]

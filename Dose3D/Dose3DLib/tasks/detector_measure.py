@@ -43,6 +43,7 @@ class Settings(TaskSettings):
     )
     weighting: Literal["volume", "mass"] = option("volume", help="mean over volume, or over mass (needs --ct)")
     ct: Path | None = option(None, help="CT for the densities: DICOM folder or image file")
+    hu_table: Path | None = option(None, help="your clinic's CSV of hu,density (g/cm3) (default: Schneider's of 2000)")
     series: str | None = option(None, help="Series Instance UID, when the CT folder holds several CT series")
     noise: float = option(
         0.0,
@@ -90,8 +91,9 @@ def _check(settings: Settings) -> None:
         raise InputError("--isocenter", f"has {len(settings.isocenter)} numbers", "give x y z in mm (LPS)")
     if settings.weighting == "mass" and settings.ct is None:
         raise InputError("--weighting mass", "needs densities, and no CT is given", "add --ct")
-    if settings.weighting == "volume" and (settings.ct or settings.series):
-        flag = "--ct" if settings.ct else "--series"
+    unused = next((name for name in ("ct", "hu_table", "series") if getattr(settings, name)), None)
+    if settings.weighting == "volume" and unused:
+        flag = "--" + unused.replace("_", "-")
         raise InputError(flag, "is for --weighting mass, and the weighting is volume", "leave one of them out")
 
 
@@ -142,9 +144,22 @@ def _operator(
     from ..dose.cell_operator import cell_operator
 
     operator = cell_operator(layout.cells, dose.volume.grid, settings.model)
-    if ct is None:
-        return operator
-    raise NotImplementedError
+    return operator if ct is None else _mass_weighted(settings, operator, ct, progress)
+
+
+def _mass_weighted(settings: Settings, operator: CellOperator, ct: CtSource, progress: Progress) -> CellOperator:
+    from ..detector.density import SCHNEIDER, read_density_table
+    from ..dose.mass_weighting import mass_weighted
+
+    table = SCHNEIDER if settings.hu_table is None else read_density_table(settings.hu_table)
+    try:
+        weighted = mass_weighted(operator, ct.volume, table.apply)
+    except ValueError as error:
+        raise InputError(settings.dose, str(error), "use --weighting volume") from error
+    lost = int(((operator.fraction > 0) & (weighted.fraction == 0)).sum())
+    if lost:
+        progress.warn(f"{lost} of {len(operator.cells)} cells reach out of the CT: they have no mass-weighted dose.")
+    return weighted
 
 
 def _readings(settings: Settings, operator: CellOperator, dose: DoseSource) -> Readings:
