@@ -177,3 +177,34 @@ def _taken(best: np.ndarray, parts: int) -> Iterator[int]:
             yield end
         else:
             end -= 1
+
+
+def with_minimum(packing: Packing, filling: Filling, parts: int, minimum: int) -> Packing:
+    """The packing with boxes added where this filling, of one target, has fewer than `minimum`.
+
+    A box counts for a target that fills half of it, or half of what the target fills of its fullest box. Added boxes
+    are those that the target fills most among the places that are free. Dice and shares stay those of the packing.
+    """
+    sums, length = _box_sums(filling.share, parts), parts * filling.step_mm
+    enough = 0.5 * min(float(sums.max()), float(parts**3))
+    centers, starts = packing.centers_mm, np.argwhere(sums > 0)
+    places = filling.low_mm + (starts + parts / 2) * filling.step_mm
+    filled = sums[tuple(starts.T)]
+    count = _counted(centers, filling, sums, enough, length)
+    while count < minimum:
+        free = (np.abs(places[:, None] - centers[None]) < length - 1e-6).all(axis=-1)
+        free = ~free.any(axis=1)
+        if not free.any():
+            break
+        best = int(np.argmax(np.where(free, filled, -1.0)))
+        centers = np.vstack([centers, places[best]])
+        count += 1
+    added = np.zeros(len(centers) - len(packing.centers_mm))
+    return Packing(centers, np.concatenate([packing.shared_mm3, added]), packing.dice)
+
+
+def _counted(centers: np.ndarray, filling: Filling, sums: np.ndarray, enough: float, length: float) -> int:
+    """How many boxes a target fills well enough."""
+    index = np.rint((centers - length / 2 - filling.low_mm) / filling.step_mm).astype(int)
+    inside = ((index >= 0) & (index < sums.shape)).all(axis=1)
+    return int((sums[tuple(index[inside].T)] >= enough).sum())

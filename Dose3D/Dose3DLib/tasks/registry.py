@@ -21,9 +21,19 @@ GROUPS: dict[str, str] = {
 TASKS: tuple[Task, ...] = (
     Task(("demo",), "Dose3DLib.tasks.demo", "Run the main job on the phantom patient that comes with Dose3D."),
     Task(
+        ("detector", "choose"),
+        "Dose3DLib.tasks.detector_choose",
+        "Choose the cells that see most of targets and organs, when there are few.",
+    ),
+    Task(
         ("detector", "export"),
         "Dose3DLib.tasks.detector_export",
         "Write a detector for simulations, printers and planning systems.",
+    ),
+    Task(
+        ("detector", "fidelity"),
+        "Dose3DLib.tasks.detector_fidelity",
+        "Say how faithfully the cells of a layout stand for structures.",
     ),
     Task(
         ("detector", "layout"),
@@ -31,6 +41,16 @@ TASKS: tuple[Task, ...] = (
         "Say which cells a detector has and where they stand: published, regular, or filling structures.",
     ),
     Task(("detector", "measure"), "Dose3DLib.tasks.detector_measure", "Say what the cells of a layout see of a dose."),
+    Task(
+        ("detector", "plan-shifts"),
+        "Dose3DLib.tasks.detector_plan_shifts",
+        "Say where to move a detector between acquisitions so that together they see most.",
+    ),
+    Task(
+        ("dose", "compare"),
+        "Dose3DLib.tasks.dose_compare",
+        "Compare two doses by gamma, difference and profiles, in the patient and in a detector.",
+    ),
     Task(("dose", "dvh"), "Dose3DLib.tasks.dose_dvh", "Dose-volume histograms of structures, and clinical goals."),
     Task(("dose", "show"), "Dose3DLib.tasks.dose_show", "Show a dose with isodoses, alone or minus another one."),
     Task(("phsp", "compare"), "Dose3DLib.tasks.phsp_compare", "Hold generated photons against real ones, with floors."),
