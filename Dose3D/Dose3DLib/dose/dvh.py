@@ -38,13 +38,14 @@ class Dvh:
     unknown_cc: float = 0.0
 
     def __post_init__(self) -> None:
+        total = np.concatenate([[0.0], np.cumsum(self.volumes_cc[::-1])])[::-1]
+        object.__setattr__(self, "_total", total)
         # Volume above the middle of each part: with the middles, a curve of small parts has no steps.
-        above = np.cumsum(self.volumes_cc[::-1])[::-1] - self.volumes_cc / 2
-        object.__setattr__(self, "_above", above)
+        object.__setattr__(self, "_above", (total[1:] + total[:-1]) / 2)
 
     @property
     def known_cc(self) -> float:
-        return float(self.volumes_cc.sum())
+        return float(self._total[0])
 
     @property
     def volume_cc(self) -> float:
@@ -76,8 +77,7 @@ class Dvh:
 
     def volume_of_dose(self, dose: float | np.ndarray) -> np.ndarray:
         """Known cm^3 that get at least `dose`, part by part; doses are float32, so a millionth less counts, too."""
-        total = np.concatenate([[0.0], np.cumsum(self.volumes_cc[::-1])])[::-1]
-        return total[np.searchsorted(self.doses, np.asarray(dose) * (1 - 1e-6), side="left")]
+        return self._total[np.searchsorted(self.doses, np.asarray(dose) * (1 - 1e-6), side="left")]
 
     def differential(self, edges: np.ndarray) -> np.ndarray:
         """cm^3 with a dose between neighbouring edges; the last edge belongs to the last bin."""

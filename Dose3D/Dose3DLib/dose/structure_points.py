@@ -4,6 +4,9 @@ Contours are the truth where there are any: each polygon stands for a slab of ha
 into pixels finer than those of the dose, and the share of each pixel that the polygons cover is exact. A mask is its
 voxels, cut finer or put together so that there are enough points and not too many.
 
+Each point lies somewhere in its cell, by a sequence that fills space evenly and is the same each time: in the middles
+of a lattice whole planes of points would have one dose, and the curve as many steps.
+
 Planning systems differ in how a structure ends: some count half a slice beyond the last contour, some nothing
 (`ends`). Of a structure on three slices that is a third of the volume.
 """
@@ -21,8 +24,15 @@ from ..geometry.structure import PlanarContours, Structure
 
 __all__ = ["StructurePoints", "structure_points"]
 
-FEWEST_POINTS, MOST_POINTS = 20_000, 1_500_000
+FEWEST_POINTS, MOST_POINTS = 60_000, 1_500_000
 """About how many points a structure gets: the figures of a small one need many, a whole body must not need too many."""
+
+_LEAST_SHARE = 1e-9
+"""Less of a cell than this is rounding."""
+
+_EVEN = np.array([0.8191725133961645, 0.6710436067037893, 0.5497004779019703])
+"""Powers 1, 2, 3 of the inverse of the real root of x^4 = x + 1: multiples of these, without their whole part, fill a
+cube evenly (Roberts 2018, "The unreasonable effectiveness of quasirandom sequences")."""
 
 _DOSE_STEPS = 2.0
 """Points are at least this much closer than the voxels of the dose."""
@@ -85,11 +95,12 @@ def _from_contours(contours: PlanarContours, grid: Grid, dose_spacing_mm: float,
     moved = {k - first: [(p - low) / sizes - 0.5 for p in parts] for k, parts in polygons.items()}
     plain = Grid.axial((max(moved) + 1, counts[1], counts[0]), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
     offset, block = contours_to_occupancy(moved, plain)
-    k, j, i = np.nonzero(block)
+    k, j, i = np.nonzero(block > _LEAST_SHARE)
     shares = block[k, j, i].astype(np.float64)
     i, j = (low[0] + (i + offset[2] + 0.5) * sizes[0], low[1] + (j + offset[1] + 0.5) * sizes[1])
     volumes = shares * sizes[0] * sizes[1] * grid.voxel_volume_mm3 / 1000 / cuts
-    return _through_slabs((k + offset[0] + first, j, i), volumes, cuts, grid, set(polygons) if not ends else None)
+    halved = None if ends else set(polygons)
+    return _through_slabs((k + offset[0] + first, j, i), volumes, (sizes[0], sizes[1], 1 / cuts), grid, halved)
 
 
 def _cuts(wanted: float, ends: bool) -> int:
@@ -100,22 +111,28 @@ def _cuts(wanted: float, ends: bool) -> int:
 def _through_slabs(
     index: tuple[np.ndarray, np.ndarray, np.ndarray],
     volumes: np.ndarray,
-    cuts: int,
+    sizes: tuple[float, float, float],
     grid: Grid,
     halved: set[int] | None,
 ) -> StructurePoints:
-    """Each point repeated through the thickness of its slice; with `halved`, the drawn slices, not beyond the last."""
+    """Each point repeated through its slice, `sizes` (i, j, k) apart; with `halved` slices, not beyond the last."""
     k, j, i = index
+    cuts, slices = round(1 / sizes[2]), len(np.unique(k))
     depth = np.tile((np.arange(cuts) + 0.5) / cuts - 0.5, len(k))
-    slices = len(np.unique(k))
     k, volumes = np.repeat(k, cuts), np.repeat(volumes, cuts)
     every = np.column_stack([np.repeat(i, cuts), np.repeat(j, cuts), k + depth])
+    every += _spread(len(every)) * sizes
     if halved is not None:
         first = np.isin(k, [n for n in halved if n - 1 not in halved and n + 1 in halved])
         last = np.isin(k, [n for n in halved if n + 1 not in halved and n - 1 in halved])
         keep = ~(first & (depth < 0) | last & (depth > 0))
         every, volumes = every[keep], volumes[keep]
     return StructurePoints(grid.to_lps(every), volumes, slices)
+
+
+def _spread(count: int) -> np.ndarray:
+    """Places in a cube from -0.5 to 0.5, (count, 3)."""
+    return (np.arange(1, count + 1)[:, None] * _EVEN + 0.5) % 1.0 - 0.5
 
 
 def _area(parts: list[np.ndarray]) -> float:
@@ -131,21 +148,30 @@ def _from_mask(mask: Mask, dose_spacing_mm: float) -> StructurePoints:
     ratios = np.array([spacing / step for spacing in mask.grid.spacing_mm])
     cuts = np.maximum(np.ceil(ratios - 1e-6), 1).astype(int)
     pool = np.maximum(np.floor(1 / ratios + 1e-6), 1).astype(int)
-    share, centre = _pooled(mask.block, pool)
+    share, middles = _pooled(mask.block, pool)
     k, j, i = np.nonzero(share)
     volumes = share[k, j, i] * np.prod(pool) * mask.grid.voxel_volume_mm3 / 1000 / np.prod(cuts)
     parts = np.stack(np.meshgrid(*((np.arange(n) + 0.5) / n - 0.5 for n in cuts), indexing="ij"), -1).reshape(-1, 3)
-    index = np.column_stack([k, j, i]) * pool + centre + mask.offset
-    every = (index[:, None, :] + parts[None]).reshape(-1, 3)[:, ::-1]
+    every = ((middles[k, j, i] + mask.offset)[:, None, :] + parts[None]).reshape(-1, 3)
+    every += _spread(len(every)) * pool / cuts
     slices = int(mask.block.any(axis=(1, 2)).sum())
-    return StructurePoints(mask.grid.to_lps(every), np.repeat(volumes, len(parts)), slices)
+    return StructurePoints(mask.grid.to_lps(every[:, ::-1]), np.repeat(volumes, len(parts)), slices)
 
 
 def _pooled(block: np.ndarray, pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of groups of voxels, and where a group's middle lies from its first voxel."""
+    """Shares of groups of voxels, and the middle (k, j, i) of the voxels of each that are set."""
     padded = np.pad(block, [(0, -n % p) for n, p in zip(block.shape, pool, strict=True)])
     shape = [part for n, p in zip(padded.shape, pool, strict=True) for part in (n // p, p)]
-    return padded.reshape(shape).mean(axis=(1, 3, 5)), (pool - 1) / 2
+    groups = padded.reshape(shape)
+    share = groups.mean(axis=(1, 3, 5))
+    middles = np.empty((*share.shape, 3))
+    for axis, size in enumerate(pool):
+        others = tuple(2 * a + 1 for a in range(3) if a != axis)
+        counts = np.moveaxis(groups.sum(axis=others), axis + 1, -1)  # by place in the group
+        inside = counts @ np.arange(size) / np.maximum(counts.sum(axis=-1), 1)
+        starts = np.arange(share.shape[axis]) * size
+        middles[..., axis] = inside + starts.reshape([-1 if a == axis else 1 for a in range(3)])
+    return share, middles
 
 
 def _none() -> StructurePoints:
