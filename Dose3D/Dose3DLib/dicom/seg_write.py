@@ -150,6 +150,14 @@ def _mend(dataset: Dataset, source: Dataset, filled: list[Structure], reference:
     series.SeriesInstanceUID = str(reference.header.SeriesInstanceUID)
     series.ReferencedInstanceSequence = _referenced(reference)
     dataset.ReferencedSeriesSequence = [series]
+    _mend_shared(dataset.SharedFunctionalGroupsSequence[0], reference)
+
+
+def _mend_shared(shared: Dataset, reference: CtReference) -> None:
+    """From one source image highdicom takes the slices for 1 mm apart, and it shares the number of a single segment."""
+    measures = shared.PixelMeasuresSequence[0]
+    measures.SpacingBetweenSlices = DS(reference.grid.slice_distance_mm, auto_format=True)
+    shared.pop("SegmentIdentificationSequence", None)
 
 
 def _source_image(reference: CtReference) -> Dataset:

@@ -63,6 +63,22 @@ def test_round_trip_judges_and_validity(tmp_path, cts, name):
     _judge_by_highdicom(path, chosen, reference)
 
 
+def test_a_single_segment_and_the_distance_of_slices(tmp_path, cts):
+    """Readers that trust Spacing Between Slices place the frames right, also where slices between them are empty."""
+    chosen, reference = chosen_on(cts["oblique"])
+    array = np.zeros(chosen.grid.shape, bool)
+    array[[1, 4], 10:20, 30:44] = True
+    one = StructureSet(chosen.grid, (Structure("only", Mask.from_array(array, chosen.grid)),))
+    write_seg(one, reference, tmp_path / "s.dcm")
+    assert dciodvfy_errors(tmp_path / "s.dcm") == []
+    shared = pydicom.dcmread(tmp_path / "s.dcm").SharedFunctionalGroupsSequence[0]
+    assert float(shared.PixelMeasuresSequence[0].SpacingBetweenSlices) == pytest.approx(2.5)
+    volume = highdicom.seg.segread(tmp_path / "s.dcm").get_volume(combine_segments=True)
+    centers = chosen.grid.to_lps(np.array([[35.0, 15, k] for k in (1, 2, 4)]))
+    index = volume.map_reference_to_indices(centers, round_output=True)
+    assert volume.array[tuple(index.T)].tolist() == [1, 0, 1]
+
+
 def _judge_by_pydicom(path: Path, chosen: StructureSet, reference) -> None:
     """Place each frame by its position on the slice that lies there; references must name that very slice."""
     dataset = pydicom.dcmread(path)
