@@ -56,7 +56,7 @@ def read_density_table(path: Path) -> DensityTable:
         fewer than two rows, HU that don't rise, densities that are negative or in kg/m^3.
     """
     table = parse_rows(path, read_text(path))
-    if table.rows and not any(character.isdigit() for character in "".join(table.rows[0])):
+    if table.rows and not any(character.isdigit() for character in table.rows[0][0]):
         table.rows.pop(0), table.lines.pop(0)
     for n, row in enumerate(table.rows):
         while len(row) > 2 and not row[-1].strip():

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from ..core.errors import InputError
+from ..geometry.cells import Cells
 from ..geometry.structure import Structure, StructureSet
 from .lattice import Lattice, lattice_cells, lattice_in_box
 from .occupancy import cell_occupancy, with_covers
@@ -114,7 +115,7 @@ def fill(lattice: Lattice, placement: Placement, targets: StructureSet, rules: F
         raise InputError("--fill", "no cell is filled enough", "lower --threshold or raise --minimum")
     if rules.budget is not None and kept.sum() > rules.budget:
         before = int(kept.sum())
-        kept = _within_budget(index, kept, needed, best, rules)
+        kept = _within_budget(index, kept, needed, _worth(room, best), rules)
         notes.append(f"The budget of {rules.budget} cells left out {before - int(kept.sum())} of {before}.")
     return Filling(index[kept], {name: values[kept] for name, values in shares.items()}, tuple(notes))
 
@@ -164,16 +165,24 @@ def _completed(index: np.ndarray, kept: np.ndarray, axis: int | None) -> np.ndar
     return kept
 
 
+def _worth(room: Cells, best: np.ndarray) -> np.ndarray:
+    """(n,) ranks by the shares in percent; of equal ones the cell that is nearer to the middle of all is worth more."""
+    away = np.linalg.norm(room.centers_mm - room.centers_mm.mean(axis=0), axis=1)
+    rank = np.empty(len(best))
+    rank[np.lexsort((-away, np.round(100 * best)))] = np.arange(len(best))
+    return rank
+
+
 def _within_budget(
-    index: np.ndarray, kept: np.ndarray, needed: np.ndarray, best: np.ndarray, rules: FillRules
+    index: np.ndarray, kept: np.ndarray, needed: np.ndarray, worth: np.ndarray, rules: FillRules
 ) -> np.ndarray:
-    """Leave out the cells that are filled least; of columns only ends, so that they stay whole."""
+    """Leave out the cells that are worth least; of columns only ends, so that they stay whole."""
     kept = kept.copy()
     groups = [np.array([n]) for n in np.flatnonzero(kept)]
     if rules.column_axis is not None:
         groups = [part for part in (column[kept[column]] for column in _columns(index, rules.column_axis)) if len(part)]
     ends = [(0, len(group) - 1) for group in groups]
-    queue = [(float(best[group[at]]), n, at) for n, group in enumerate(groups) for at in {0, len(group) - 1}]
+    queue = [(float(worth[group[at]]), n, at) for n, group in enumerate(groups) for at in {0, len(group) - 1}]
     heapq.heapify(queue)
     surplus = int(kept.sum()) - rules.budget
     while surplus and queue:
@@ -186,7 +195,7 @@ def _within_budget(
         following = first + 1 if at == first else last - 1
         ends[n] = (first + 1, last) if at == first else (first, last - 1)
         if ends[n][0] <= ends[n][1]:
-            heapq.heappush(queue, (float(best[groups[n][following]]), n, following))
+            heapq.heappush(queue, (float(worth[groups[n][following]]), n, following))
     if surplus:
         cause = f"{rules.budget} cells are too few: {int(kept.sum())} are needed for the minimum of each target"
         remedy = "allow more cells, or lower --minimum" + (

@@ -176,20 +176,37 @@ def _provenance(settings: Settings, made: _Made, progress: Progress) -> dict[str
 
 def _write_report(made: _Made, folder: Path, provenance: dict[str, Any]) -> None:
     from ..report.detector_layout import LayoutReport, write_layout_report
+    from .layout_patient import body_name
 
     content = LayoutReport(
         made.layout.cells,
         made.layout.facts,
         made.layout.name,
         tuple(_facts(made).items()),
+        _rows(made),
         made.patient.structures,
-        made.targets,
         made.patient.ct.volume if made.patient.ct else None,
+        body_name(made.patient.structures) if made.patient.structures else "",
         provenance,
     )
     write_layout_report(folder / "report.html", content)
     text = json.dumps(provenance, indent=2, ensure_ascii=False) + "\n"
     (folder / "provenance.json").write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def _rows(made: _Made) -> tuple[Any, ...]:
+    """A row for each structure, targets first."""
+    from ..report.detector_layout import LayoutRow
+    from .layout_facts import OCCUPANCY, coverage, structure_volume_cc
+
+    structures = made.patient.structures
+    rows = []
+    for one in structures or ():
+        halved, share = coverage(made.layout, made.patient, one.name)
+        touching = int((made.layout.facts[OCCUPANCY + one.name] > 0).sum())
+        volume = structure_volume_cc(one, structures)
+        rows.append(LayoutRow(one.name, volume, halved, touching, share, one.name in made.targets))
+    return tuple(sorted(rows, key=lambda row: not row.is_target))
 
 
 def _facts(made: _Made) -> dict[str, str]:
