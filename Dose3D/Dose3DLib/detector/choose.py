@@ -33,10 +33,9 @@ class Choice:
     ----------
     chosen:
         (n,) indices of the candidates, ascending.
-    variance:
-        (p,) Gy^2 that is left at the regions' places, region after region.
     value:
-        weighted mean of the variance, as a share of the prior's: 1 is nothing known.
+        weighted mean over regions of the variance that is left at their places, as a share of the prior's: 1 is
+        nothing known. The choice fits itself to these places: judge it at others (`regions.redrawn`).
     greedy_value:
         the same before any exchange.
     notes:
@@ -44,7 +43,6 @@ class Choice:
     """
 
     chosen: np.ndarray
-    variance: np.ndarray
     value: float
     greedy_value: float
     notes: tuple[str, ...] = field(default=())
@@ -90,7 +88,7 @@ def choose_cells(
         for _ in range(_ROUNDS):
             if not state.exchange():
                 break
-    return Choice(np.sort(kept[state.chosen]), state.variance, state.value, first, tuple(notes))
+    return Choice(np.sort(kept[state.chosen]), state.value, first, tuple(notes))
 
 
 def _promising(candidates: Cells, regions: Sequence[Region], rules: Rules, prior: DosePrior, count: int) -> np.ndarray:
@@ -107,48 +105,62 @@ def _promising(candidates: Cells, regions: Sequence[Region], rules: Rules, prior
 
 
 class _State:
-    """Posterior covariances of places and candidates given the cells that are chosen so far."""
+    """Posterior covariances of the candidates given the cells that are chosen so far.
+
+    With A the covariance of places and candidates and W the places' weights, a candidate's worth is a diagonal element
+    of A'WA. This matrix is kept in A's stead: it has the size of the candidates however many places there are, and
+    many are needed, since a choice fits itself to the places that it is judged at.
+    """
 
     def __init__(
         self, candidates: Cells, regions: Sequence[Region], rules: Rules, prior: DosePrior, before: Sequence[Cells]
     ):
-        self.rules, self.prior = rules, prior
-        points = np.concatenate([region.points_mm for region in regions])
+        self.rules, self.prior, self.noise = rules, prior, prior.noise_gy**2
         total = sum(region.weight for region in regions)
-        self.weights = np.concatenate([np.full(len(r.points_mm), r.weight / total / len(r.points_mm)) for r in regions])
-        self.noise = prior.noise_gy**2
-        self.points, self.own, self.variance = _conditioned(points, candidates, prior, before)
-        self.prior_points, self.prior_own = self.points.copy(), self.own.copy()
+        self.worth, self.left = np.zeros((len(candidates),) * 2), 0.0
+        for region in regions:
+            between, variance = _conditioned(region.points_mm, candidates, prior, before)
+            weight = region.weight / total / len(region.points_mm)
+            self.worth += weight * (between.T @ between)
+            self.left += weight * float(variance.sum())
+        self.own = _own(candidates, prior, before)
+        self.first_worth, self.first_own = self.worth.copy(), self.own.copy()
         self.chosen: list[int] = []
 
     @property
     def value(self) -> float:
-        return float(self.weights @ self.variance / self.prior.variance_gy2)
+        return self.left / self.prior.variance_gy2
 
     def gains(self) -> np.ndarray:
         """How much each candidate would lower the weighted variance, (n,) Gy^2."""
-        return (self.weights @ self.points**2) / (np.maximum(np.diagonal(self.own), 0.0) + self.noise)
+        return np.diagonal(self.worth) / (np.maximum(np.diagonal(self.own), 0.0) + self.noise)
 
     def add(self, cell: int) -> None:
-        place, other = self.points[:, cell].copy(), self.own[:, cell].copy()
-        scale = max(other[cell], 0.0) + self.noise
-        self.points -= np.outer(place / scale, other)
-        self.own -= np.outer(other / scale, other)
-        self.variance = self.variance - place**2 / scale
+        worth, own = self.worth[:, cell].copy(), self.own[:, cell].copy()
+        scale = max(own[cell], 0.0) + self.noise
+        self.left -= worth[cell] / scale
+        # A loses a b'/s, so A'WA loses (u b' + b u')/s and gains (a'Wa) b b'/s^2, with u = A'Wa.
+        cross = np.outer((worth - 0.5 * worth[cell] / scale * own) / scale, own)
+        self.worth -= cross + cross.T
+        self.own -= np.outer(own / scale, own)
         self.chosen.append(cell)
 
     def remove(self, cell: int) -> None:
-        """Take a chosen cell back: a rank-one step with the inverse of the chosen cells' covariance."""
+        """Take a chosen cell back: the step of `add` backwards, from the inverse of the chosen cells' covariance."""
         chosen = np.array(self.chosen)
-        matrix = self.prior_own[np.ix_(chosen, chosen)] + np.eye(len(chosen)) * self.noise
+        inner, inner_worth = self.first_own[np.ix_(chosen, chosen)], self.first_worth[np.ix_(chosen, chosen)]
         unit = np.zeros(len(chosen))
         unit[self.chosen.index(cell)] = 1.0
-        column = np.linalg.solve(matrix, unit)
-        place, other = self.prior_points[:, chosen] @ column, self.prior_own[:, chosen] @ column
-        scale = column[self.chosen.index(cell)]
-        self.points += np.outer(place / scale, other)
-        self.own += np.outer(other / scale, other)
-        self.variance = self.variance + place**2 / scale
+        factor = np.linalg.inv(inner + np.eye(len(chosen)) * self.noise)
+        column = factor @ unit
+        own = self.first_own[:, chosen] @ column
+        worth = self.first_worth[:, chosen] @ column
+        worth -= self.first_own[:, chosen] @ (factor @ (inner_worth @ column))
+        scale, square = column @ unit, column @ inner_worth @ column
+        self.left += square / scale
+        cross = np.outer((worth + 0.5 * square / scale * own) / scale, own)
+        self.worth += cross + cross.T
+        self.own += np.outer(own / scale, own)
         self.chosen.remove(cell)
 
     def greedy(self, count: int) -> list[str]:
@@ -192,17 +204,27 @@ class _State:
 
 def _conditioned(
     points: np.ndarray, candidates: Cells, prior: DosePrior, before: Sequence[Cells]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Covariances of places with candidates and of candidates, variance of places, given cells measured anyway."""
-    between, own = prior.points_cells(points, candidates), prior.cells_cells(candidates, candidates)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Covariance of places with candidates (p, n), and variance of places, given cells that are measured anyway."""
+    between = prior.points_cells(points, candidates)
     if not before:
-        return between, own, np.full(len(points), prior.variance_gy2)
-    matrix = np.block([[prior.cells_cells(a, b) for b in before] for a in before])
-    matrix += np.eye(len(matrix)) * prior.noise_gy**2
+        return between, np.full(len(points), prior.variance_gy2)
     to_points = np.hstack([prior.points_cells(points, cells) for cells in before])
-    to_candidates = np.vstack([prior.cells_cells(cells, candidates) for cells in before])
-    solved = np.linalg.solve(matrix, to_candidates)
     known = Posterior(points, prior)
     for cells in before:
         known.add(cells)
-    return between - to_points @ solved, own - to_candidates.T @ solved, known.variance
+    return between - to_points @ _solved(candidates, prior, before), known.variance
+
+
+def _own(candidates: Cells, prior: DosePrior, before: Sequence[Cells]) -> np.ndarray:
+    own = prior.cells_cells(candidates, candidates)
+    if not before:
+        return own
+    to_candidates = np.vstack([prior.cells_cells(cells, candidates) for cells in before])
+    return own - to_candidates.T @ _solved(candidates, prior, before)
+
+
+def _solved(candidates: Cells, prior: DosePrior, before: Sequence[Cells]) -> np.ndarray:
+    matrix = np.block([[prior.cells_cells(a, b) for b in before] for a in before])
+    matrix += np.eye(len(matrix)) * prior.noise_gy**2
+    return np.linalg.solve(matrix, np.vstack([prior.cells_cells(cells, candidates) for cells in before]))

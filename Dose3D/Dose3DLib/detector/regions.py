@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,10 +11,12 @@ from ..geometry.cells import Cells
 from ..geometry.occupancy import contours_to_occupancy
 from ..geometry.structure import Structure
 
-__all__ = ["Region", "filled_places", "make_region", "mean_variance", "occupied_voxels", "shares_of_boxes"]
+__all__ = ["Region", "filled_places", "make_region", "mean_variance", "occupied_voxels", "redrawn", "shares_of_boxes"]
 
 FINEST_MM = 1.5
 """Voxels are split into parts of at most this for volumes in boxes."""
+PLACE_MM, FEWEST_AND_MOST = 5.0, (200, 4000)
+"""A place for each cube of this edge: with fewer a choice of cells fits itself to the places, not to the structure."""
 MOST_PLACES = 400_000
 """Of a structure with more parts than this a regular subset stands for all."""
 
@@ -48,9 +50,9 @@ class Region:
 
 
 def make_region(
-    structure: Structure, weight: float = 1.0, is_target: bool = True, count: int = 400, seed: int = 0
+    structure: Structure, weight: float = 1.0, is_target: bool = True, count: int | None = None, seed: int = 0
 ) -> Region:
-    """The region of a structure, with up to `count` places drawn by `seed`.
+    """The region of a structure, with up to `count` places drawn by `seed`; one each 5 mm where None.
 
     Raises
     ------
@@ -60,11 +62,22 @@ def make_region(
     filled, volume = filled_places(structure)
     if not len(filled):
         raise ValueError(f"{structure.name} is empty")
-    # Strata in scan order: as even as a regular subset, without its alignment with a lattice of cells.
-    rng, count = np.random.default_rng(seed), min(count, len(filled))
+    if count is None:
+        count = int(np.clip(volume / PLACE_MM**3, *FEWEST_AND_MOST))
+    return Region(structure.name, _drawn(filled, count, seed), filled, volume, weight, is_target)
+
+
+def redrawn(region: Region, seed: int, count: int | None = None) -> Region:
+    """The same with other places: what was chosen by some is judged at others."""
+    return replace(region, points_mm=_drawn(region.filled_mm, count or len(region.points_mm), seed))
+
+
+def _drawn(filled: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """One of each stratum in scan order: as even as a regular subset, without its alignment with a lattice of cells."""
+    count = min(count, len(filled))
     edges = np.linspace(0, len(filled), count + 1)
-    chosen = np.minimum((edges[:-1] + rng.uniform(size=count) * np.diff(edges)).astype(int), len(filled) - 1)
-    return Region(structure.name, filled[chosen], filled, volume, weight, is_target)
+    chosen = edges[:-1] + np.random.default_rng(seed).uniform(size=count) * np.diff(edges)
+    return filled[np.minimum(chosen.astype(int), len(filled) - 1)]
 
 
 def occupied_voxels(structure: Structure) -> tuple[tuple[int, int, int], np.ndarray]:

@@ -18,7 +18,7 @@ from .rules import make_rules
 
 __all__ = ["Setup", "Stock", "candidate_lattices", "choose_setups", "lattice_candidates"]
 
-_FEW_POINTS = 80
+_FEW_POINTS = 300
 """Places per region in the look at each lattice; the choice itself uses all."""
 _AROUND = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
 _BETTER = 1e-6
@@ -94,44 +94,52 @@ def choose_setups(
 ) -> list[Setup]:
     """Choose the cells of each set-up, one after the other, then each again given the others.
 
-    All set-ups have the angle of the first: cells that are taken together need the same axes.
+    All set-ups have the angle of the first: cells that are taken together need the same axes. Each choice has the value
+    of all set-ups that were chosen by then.
 
     Raises
     ------
     ValueError
         more cells than any of the candidates' layouts has.
     """
-    prior, found = prior or DosePrior(), []
+    search = _Search(regions, stock, prior or DosePrior(), tick, rounds=setups if setups == 1 else 2 * setups)
     usable = [layout for layout in candidates if len(layout) >= stock.cells]
     if not usable:
         raise ValueError(f"{stock.cells} cells of {max(map(len, candidates))} candidates")
-    rounds = setups + (setups if setups > 1 else 0)
-    for number in range(setups):
-        before = [setup.layout.cells for setup in found]
-        found.append(_best_setup(usable, regions, stock, prior, before))
+    found: list[Setup] = []
+    for _ in range(setups):
+        found.append(search.run(usable, [setup.layout.cells for setup in found]))
         usable = [layout for layout in usable if np.allclose(layout.cells.axes, found[0].layout.cells.axes)]
-        tick((number + 1) / rounds)
     for number in range(setups if setups > 1 else 0):
-        others = [setup.layout.cells for n, setup in enumerate(found) if n != number]
-        again = _best_setup(usable, regions, stock, prior, others)
+        again = search.run(usable, [setup.layout.cells for n, setup in enumerate(found) if n != number])
         if again.choice.value < found[-1].choice.value - _BETTER:
             found[number] = again
-            found[-1] = replace(found[-1], choice=replace(found[-1].choice, value=again.choice.value,
-                                                          variance=again.choice.variance))  # fmt: skip
-        tick((setups + number + 1) / rounds)
+            found[-1] = replace(found[-1], choice=replace(found[-1].choice, value=again.choice.value))
     return found
 
 
-def _best_setup(
-    candidates: Sequence[Layout], regions: Sequence[Region], stock: Stock, prior: DosePrior, before: Sequence[Cells]
-) -> Setup:
-    """The best lattice by a quick look at each, then the cells chosen with care."""
-    best = candidates[0]
-    if len(candidates) > 1:
-        few = [replace(r, points_mm=r.points_mm[:: max(1, len(r.points_mm) // _FEW_POINTS)]) for r in regions]
-        best = min(candidates, key=lambda layout: _choose(layout, few, stock, prior, before, False).value)
-    choice = _choose(best, regions, stock, prior, before, True)
-    return Setup(_taken(best, choice.chosen), choice, len(best))
+class _Search:
+    """For one more set-up the best lattice by a quick look at each, then its cells chosen with care."""
+
+    def __init__(
+        self, regions: Sequence[Region], stock: Stock, prior: DosePrior, tick: Callable[[float], None], rounds: int
+    ):
+        self.regions, self.stock, self.prior = regions, stock, prior
+        self.tick, self.rounds, self.done = tick, rounds, 0
+
+    def run(self, candidates: Sequence[Layout], before: Sequence[Cells]) -> Setup:
+        best = candidates[0]
+        if len(candidates) > 1:
+            few = [replace(r, points_mm=r.points_mm[:: max(1, len(r.points_mm) // _FEW_POINTS)]) for r in self.regions]
+            values = []
+            for n, layout in enumerate(candidates):
+                values.append(_choose(layout, few, self.stock, self.prior, before, exchange=False).value)
+                self.tick((self.done + (n + 1) / (len(candidates) + 1)) / self.rounds)
+            best = candidates[int(np.argmin(values))]
+        choice = _choose(best, self.regions, self.stock, self.prior, before, exchange=True)
+        self.done += 1
+        self.tick(self.done / self.rounds)
+        return Setup(_taken(best, choice.chosen), choice, len(best))
 
 
 def _choose(
