@@ -97,10 +97,14 @@ def _from_contours(contours: PlanarContours, grid: Grid, dose_spacing_mm: float,
     offset, block = contours_to_occupancy(moved, plain)
     k, j, i = np.nonzero(block > _LEAST_SHARE)
     shares = block[k, j, i].astype(np.float64)
-    i, j = (low[0] + (i + offset[2] + 0.5) * sizes[0], low[1] + (j + offset[1] + 0.5) * sizes[1])
+    inward_j, inward_i = _inward(block, (k, j, i))
+    i = low[0] + (i + inward_i + offset[2] + 0.5) * sizes[0]
+    j = low[1] + (j + inward_j + offset[1] + 0.5) * sizes[1]
     volumes = shares * sizes[0] * sizes[1] * grid.voxel_volume_mm3 / 1000 / cuts
     halved = None if ends else set(polygons)
-    return _through_slabs((k + offset[0] + first, j, i), volumes, (sizes[0], sizes[1], 1 / cuts), grid, halved)
+    return _through_slabs(
+        (k + offset[0] + first, j, i), (volumes, shares), (sizes[0], sizes[1], 1 / cuts), grid, halved
+    )
 
 
 def _cuts(wanted: float, ends: bool) -> int:
@@ -110,24 +114,42 @@ def _cuts(wanted: float, ends: bool) -> int:
 
 def _through_slabs(
     index: tuple[np.ndarray, np.ndarray, np.ndarray],
-    volumes: np.ndarray,
+    amounts: tuple[np.ndarray, np.ndarray],
     sizes: tuple[float, float, float],
     grid: Grid,
     halved: set[int] | None,
 ) -> StructurePoints:
-    """Each point repeated through its slice, `sizes` (i, j, k) apart; with `halved` slices, not beyond the last."""
-    k, j, i = index
+    """Each point repeated through its slice, `sizes` (i, j, k) apart; with `halved` slices, not beyond the last.
+
+    `amounts` are the volumes of the points and the share of its pixel that each covers: within it they are spread.
+    """
+    (k, j, i), (volumes, shares) = index, amounts
     cuts, slices = round(1 / sizes[2]), len(np.unique(k))
     depth = np.tile((np.arange(cuts) + 0.5) / cuts - 0.5, len(k))
     k, volumes = np.repeat(k, cuts), np.repeat(volumes, cuts)
     every = np.column_stack([np.repeat(i, cuts), np.repeat(j, cuts), k + depth])
-    every += _spread(len(every)) * sizes
+    wide = np.repeat(shares, cuts)
+    every += _spread(len(every)) * np.column_stack([wide * sizes[0], wide * sizes[1], np.full(len(wide), sizes[2])])
     if halved is not None:
         first = np.isin(k, [n for n in halved if n - 1 not in halved and n + 1 in halved])
         last = np.isin(k, [n for n in halved if n + 1 not in halved and n - 1 in halved])
         keep = ~(first & (depth < 0) | last & (depth > 0))
         every, volumes = every[keep], volumes[keep]
     return StructurePoints(grid.to_lps(every), volumes, slices)
+
+
+def _inward(block: np.ndarray, index: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """How far (j, i), in pixels, the middle of what is covered of each pixel lies from the pixel's: towards the inside.
+
+    Exact where the border runs along the pixels; the inside is where the neighbours are covered more.
+    """
+    k, j, i = index
+    padded = np.pad(block, ((0, 0), (1, 1), (1, 1)))
+    down = padded[k, j + 2, i + 1] - padded[k, j, i + 1]
+    across = padded[k, j + 1, i + 2] - padded[k, j + 1, i]
+    largest = np.maximum(np.maximum(np.abs(down), np.abs(across)), 1e-6)
+    away = (1 - block[k, j, i]) / 2
+    return away * down / largest, away * across / largest
 
 
 def _spread(count: int) -> np.ndarray:
