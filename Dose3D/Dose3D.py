@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import slicer
+from Dose3DGui.detector_measure_section import MeasureSection
 from Dose3DGui.dose_display import DoseDisplay, DoseResult
 from Dose3DGui.dose_section import DoseSection
 from Dose3DGui.module_widget import Dose3DModuleWidget
@@ -41,7 +42,7 @@ class Dose3D(ScriptedLoadableModule):
 class Dose3DWidget(Dose3DModuleWidget):
     """The page; each function is a section of Dose3DGui."""
 
-    sectionClasses = (DoseSection, StructuresSection, PackagesSection)
+    sectionClasses = (DoseSection, MeasureSection, StructuresSection, PackagesSection)
 
     def makeLogic(self):
         return Dose3DLogic()

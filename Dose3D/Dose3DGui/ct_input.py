@@ -39,13 +39,15 @@ class CtInput:
         if self._section.parameters and not self._section.page.refreshing:
             setattr(self._section.parameters, f"{self._prefix}Source", (SCENE, FILES)[index])
 
-    def refresh(self) -> None:
-        """Show the row that counts."""
+    def refresh(self, isVisible: bool = True) -> None:
+        """Show the row that counts; none while the function has no use for a CT."""
         self._widget("SourceSelector").currentIndex = int(self.isFiles)
+        for part in ("SourceLabel", "SourceSelector"):
+            self._widget(part).setVisible(isVisible)
         for part in ("VolumeLabel", "VolumeSelector"):
-            self._widget(part).setVisible(not self.isFiles)
+            self._widget(part).setVisible(isVisible and not self.isFiles)
         for part in ("PathLabel", "PathEdit"):
-            self._widget(part).setVisible(self.isFiles)
+            self._widget(part).setVisible(isVisible and self.isFiles)
 
     def chooseDefaults(self) -> None:
         """The first scalar volume of the scene, while none is chosen."""
@@ -68,6 +70,11 @@ class CtInput:
     def path(self) -> str:
         """The chosen path, "" when a volume is chosen."""
         return self._member("Path") if self.isFiles else ""
+
+    @property
+    def isGiven(self) -> bool:
+        """Whether there is a CT, be it one that cannot be used."""
+        return bool(self.path) or self.volume is not None
 
     def problem(self) -> str:
         """Why there is no CT to work on, or ""."""
