@@ -18,8 +18,9 @@ _SCRIPT = '''\
 """Detector {name}: {count} cells for GATE 10 (opengate), written by Dose3D. Research use only.
 
 Cells are volumes "cell_N" (in covers "cover_N", where they have walls); copy number n is the n-th cell of that kind in
-CELLS. Positions in mm. The dose is scored in the surroundings, since an actor on a repeated volume sees one copy only:
-`dose3d detector measure --dose IMAGE --layout LAYOUT.csv` averages it over each cell exactly.
+CELLS. Positions in mm. The dose is scored on a grid in the world, since an actor on a repeated volume sees one copy.
+Its image has this file's coordinates; in a file of the frame lps these are the patient's, and
+`dose3d detector measure --dose IMAGE --layout LAYOUT.csv` averages the dose over each cell exactly.
 """
 
 import opengate as gate
@@ -78,10 +79,10 @@ def add_detector(sim, mother="world"):
 def add_dose(sim):
     """Score dose on a grid over all cells; where sizes and gaps allow it, its voxels end on the cells' faces."""
     dose = sim.add_actor("DoseActor", "dose")
-    dose.attached_to = "surroundings"
+    dose.attached_to = "world"
     dose.size = DOSE_SIZE
     dose.spacing = [DOSE_SPACING * mm] * 3
-    dose.translation = relative(DOSE_CENTER)
+    dose.translation = scaled(DOSE_CENTER)
     dose.dose.active = True
     dose.output_filename = "dose.mhd"
     return dose

@@ -171,10 +171,10 @@ def write_ct(export: Export, draft: Path) -> Written:
     shares = tuple(_share(cells, grid) for cells in (layout.cells, with_covers(layout)))
     volume = mixed_ct(grid, low, high, (shares[0], shares[1]), hu)
     patient = PatientAttributes(
-        patient_name="Detector",
+        patient_name="Dose3D^Detector",
         patient_id=f"detector-{export.name}"[:64],
         series_description=f"Detector {export.name}"[:64],
-        body_part="",
+        body_part="WHOLEBODY",
         patient_position=export.position,
         image_comments="Detector of Dose3D, no patient. Research use only.",
     )
