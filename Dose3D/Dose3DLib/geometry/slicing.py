@@ -13,7 +13,7 @@ from .grid import Grid
 from .polydata import PolyData
 from .structure import PlanarContours
 
-__all__ = ["open_edges", "slice_surface", "surface_volume_cc"]
+__all__ = ["open_edges", "slice_surface"]
 
 
 def open_edges(surface: PolyData) -> int:
@@ -22,13 +22,6 @@ def open_edges(surface: PolyData) -> int:
         return 0
     _, counts = np.unique(_edges(surface.triangles), axis=0, return_counts=True)
     return int(np.count_nonzero(counts % 2))
-
-
-def surface_volume_cc(surface: PolyData) -> float:
-    """Volume within a closed surface whose triangles all face the same side, cm^3 (divergence theorem)."""
-    corners = surface.points[surface.triangles] - surface.points.mean(axis=0)
-    six = np.einsum("ni,ni->n", corners[:, 0], np.cross(corners[:, 1], corners[:, 2]))
-    return float(abs(six.sum()) / 6000.0)
 
 
 def slice_surface(surface: PolyData, grid: Grid) -> PlanarContours:
