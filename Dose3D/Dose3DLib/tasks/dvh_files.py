@@ -128,7 +128,8 @@ def _summary(study: DvhStudy) -> dict[str, Any]:
             for row in study.figures[one.name]
         }
         structures.append({
-            "name": one.name, "color": list(one.color), "volume_cc": one.dvh.volume_cc, "unknown_cc": one.dvh.unknown_cc, "figures": figures,
+            "name": one.name, "color": list(one.color), "volume_cc": one.dvh.volume_cc,
+            "unknown_cc": one.dvh.unknown_cc, "figures": figures,
             "warnings": list(one.warnings),
         })  # fmt: skip
     return {
