@@ -14,9 +14,9 @@ import numpy as np
 from ..core.errors import InputError
 from ..geometry.cells import Cells
 from ..geometry.grid import Grid, Volume
+from .density import DensityTable, read_density_table
 from .layout import Layout
 from .materials import Material
-from .table_text import read_table, read_text
 
 __all__ = ["AIR_BORDER_MM", "DetectorHu", "detector_grid", "hu_by_table", "mixed_ct", "with_covers"]
 
@@ -94,30 +94,31 @@ def mixed_ct(
 
 
 def hu_by_table(path: Path, materials: Sequence[Material]) -> list[float]:
-    """The HU at which a planning system that has this table gives each material its density.
+    """The HU at which a planning system that has this table gives each material its density (CSV, see `density`).
 
-    The table is a CSV with the columns hu and density (g/cm3), both growing; between rows it is linear, as planning
-    systems read it. What is lighter or denser than its ends gets the HU of that end.
+    Where densities fall on the way, the lowest such HU is taken; what is lighter than all in the table has its lightest.
 
     Raises
     ------
     InputError
-        no such columns, fewer than two rows, HU that don't grow or densities that fall.
+        no such table, or one that ends below a material's density.
     """
-    path = Path(path)
-    table = read_table(path, read_text(path))
-    header = [name.strip().lower() for name in table.rows[0]]
-    at = [next((n for n, name in enumerate(header) if name.startswith(wanted)), None) for wanted in ("hu", "density")]
-    if None in at:
-        cause = f"has no columns hu and density; it has {', '.join(header)[:80]}"
-        raise InputError(path, cause, "give a CSV with the header hu,density and a row a point")
-    hu, density = (table.column(place, header[place]) for place in at)
-    if len(hu) < 2 or not (np.isfinite(hu).all() and np.isfinite(density).all()):
-        raise InputError(path, f"has {len(hu)} points", "give at least two pairs of hu,density")
-    if (np.diff(hu) <= 0).any() or (np.diff(density) < 0).any() or (density < 0).any():
-        raise InputError(path, "HU must grow from row to row, and densities must not fall", "sort the table by HU")
-    keep = np.concatenate([[True], np.diff(density) > 0])
-    return [float(np.interp(material.density, density[keep], hu[keep])) for material in materials]
+    table = read_density_table(path)
+    heaviest = max(materials, key=lambda material: material.density)
+    if table.density_g_cm3.max() < heaviest.density:
+        cause = f"ends at {table.density_g_cm3.max():g} g/cm3, and {heaviest.name} has {heaviest.density:g}"
+        raise InputError(path, cause, "give a table that reaches it, or HU by --hu-cell and --hu-wall")
+    return [_hu_of_density(table, material.density) for material in materials]
+
+
+def _hu_of_density(table: DensityTable, density: float) -> float:
+    first, second = table.density_g_cm3[:-1], table.density_g_cm3[1:]
+    holds = (np.minimum(first, second) <= density) & (density <= np.maximum(first, second))
+    if not holds.any():
+        return float(table.hu[np.argmin(table.density_g_cm3)])
+    n = int(np.argmax(holds))
+    share = 0.0 if second[n] == first[n] else (density - first[n]) / (second[n] - first[n])
+    return float(table.hu[n] + share * (table.hu[n + 1] - table.hu[n]))
 
 
 def box_share(grid: Grid, low_mm: np.ndarray, high_mm: np.ndarray) -> np.ndarray:

@@ -92,7 +92,7 @@ class Settings(TaskSettings):
         None, help="HU of the surroundings (default: by material)", minimum=-1024, maximum=3071
     )
     hu_table: Path | None = option(
-        None, help="your clinic's CSV of hu,density (g/cm3): HU are chosen so that densities are right"
+        None, help="your CSV of HU and density in g/cm3: HU are chosen so that densities are right"
     )
     overwrite: bool = option(False, help="replace an existing output")
 

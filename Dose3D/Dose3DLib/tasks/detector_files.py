@@ -297,7 +297,8 @@ def _hu(export: Export) -> DetectorHu:
     settings = export.settings
     around = SURROUNDINGS[settings.surroundings]
     if settings.hu_table is not None:
-        return DetectorHu(*hu_by_table(settings.hu_table, [SCINTILLATOR, PMMA, around, AIR]))
+        cell, wall, beyond = hu_by_table(settings.hu_table, [SCINTILLATOR, PMMA, around])
+        return DetectorHu(cell, wall, AIR.hu if around is AIR else beyond)
     given = (settings.hu_cell, settings.hu_wall, settings.hu_surroundings, None)
     usual = (SCINTILLATOR.hu, PMMA.hu, around.hu, AIR.hu)
     return DetectorHu(*(b if a is None else a for a, b in zip(given, usual, strict=True)))
