@@ -20,6 +20,7 @@ GROUPS: dict[str, str] = {
 
 TASKS: tuple[Task, ...] = (
     Task(("demo",), "Dose3DLib.tasks.demo", "Run the main job on the phantom patient that comes with Dose3D."),
+    Task(("detector", "calibrate"), "Dose3DLib.tasks.detector_calibrate", "Turn raw readings into doses of cells."),
     Task(
         ("detector", "choose"),
         "Dose3DLib.tasks.detector_choose",
