@@ -8,13 +8,13 @@ non-overlapping intervals on a line are (dynamic programming): boxes in a row, r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
 
-__all__ = ["Filling", "Packing", "frame_filling", "lattice_packing", "pack"]
+__all__ = ["Filling", "Packing", "frame_filling", "lattice_packing", "pack", "with_minimum"]
 
 _ROUNDS = 12
 _PRICE_ROUNDS = 25
@@ -77,20 +77,36 @@ def pack(filling: Filling, parts: int, most: int | None = None) -> Packing:
     return Packing(centers, sums[tuple(starts.T)], dice)
 
 
-def lattice_packing(filling: Filling, parts: int, phase: tuple[int, int, int], share: float | None = None) -> Packing:
-    """The boxes of a regular lattice: those that the structure fills by `share`, or those with the highest Dice."""
+def lattice_packing(
+    filling: Filling, parts: int, phases: Iterable[tuple[int, int, int]], share: float | None = None
+) -> Packing:
+    """The regular lattice with the highest Dice among phases (in parts).
+
+    Of each the boxes that the structure fills by `share` are taken, or where None those with the highest Dice.
+    """
     sums = _box_sums(filling.share, parts) * filling.step_mm**3
-    volume, box = float(filling.share.sum()) * filling.step_mm**3, (parts * filling.step_mm) ** 3
-    every = np.stack(np.meshgrid(*(np.arange(p, n, parts) for p, n in zip(phase, sums.shape, strict=True)),
-                                 indexing="ij"), -1).reshape(-1, 3)  # fmt: skip
+    volumes = float(filling.share.sum()) * filling.step_mm**3, (parts * filling.step_mm) ** 3
+    starts, dice = max((_lattice_boxes(sums, parts, phase, volumes, share) for phase in phases), key=lambda one: one[1])
+    centers = filling.low_mm + (starts + parts / 2) * filling.step_mm
+    return Packing(centers, sums[tuple(starts.T)], dice)
+
+
+def _lattice_boxes(
+    sums: np.ndarray, parts: int, phase: tuple[int, int, int], volumes: tuple[float, float], share: float | None
+) -> tuple[np.ndarray, float]:
+    """Starts (n, 3) and Dice of one phase."""
+    volume, box = volumes
+    axes = [np.arange(p, n, parts) for p, n in zip(phase, sums.shape, strict=True)]
+    every = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
     shared = sums[tuple(every.T)]
-    ranked = np.sort(shared)[::-1]
-    count = int((shared >= (share or 0) * box).sum())
-    if share is None:
-        count = int(np.argmax(2 * np.cumsum(ranked) / (volume + box * np.arange(1, len(ranked) + 1)))) + 1
-    chosen = np.argsort(-shared, kind="stable")[:count]
-    centers = filling.low_mm + (every[chosen] + parts / 2) * filling.step_mm
-    return Packing(centers, shared[chosen], _dice(shared[chosen], volume, box))
+    order = np.argsort(-shared, kind="stable")
+    if share is None:  # the ratio rises as long as the next fullest box is filled by more than half of it
+        ratios = 2 * np.cumsum(shared[order]) / (volume + box * np.arange(1, len(order) + 1))
+        count = int(np.argmax(ratios)) + 1
+    else:
+        count = int((shared >= share * box).sum())
+    chosen = order[:count]
+    return every[chosen], _dice(shared[chosen], volume, box)
 
 
 def _dice(shared: np.ndarray, volume: float, box: float) -> float:
@@ -182,23 +198,25 @@ def _taken(best: np.ndarray, parts: int) -> Iterator[int]:
 def with_minimum(packing: Packing, filling: Filling, parts: int, minimum: int) -> Packing:
     """The packing with boxes added where this filling, of one target, has fewer than `minimum`.
 
-    A box counts for a target that fills half of it, or half of what the target fills of its fullest box. Added boxes
-    are those that the target fills most among the places that are free. Dice and shares stay those of the packing.
+    A box counts for a target that fills half of it, or half of what the target fills of its fullest box. Added are, of
+    the places that are free, those that the target fills most, and the nearest where it reaches into none: a target
+    smaller than a box gets its neighbours. Dice and shares stay those of the packing.
     """
     sums, length = _box_sums(filling.share, parts), parts * filling.step_mm
     enough = 0.5 * min(float(sums.max()), float(parts**3))
-    centers, starts = packing.centers_mm, np.argwhere(sums > 0)
-    places = filling.low_mm + (starts + parts / 2) * filling.step_mm
-    filled = sums[tuple(starts.T)]
+    centers = packing.centers_mm
     count = _counted(centers, filling, sums, enough, length)
-    while count < minimum:
-        free = (np.abs(places[:, None] - centers[None]) < length - 1e-6).all(axis=-1)
-        free = ~free.any(axis=1)
-        if not free.any():
+    if count >= minimum:
+        return packing
+    starts = np.argwhere(np.ones(sums.shape, bool))
+    places = filling.low_mm + (starts + parts / 2) * filling.step_mm
+    middle = filling.low_mm + (np.argwhere(filling.share > 0).mean(axis=0) + 0.5) * filling.step_mm
+    order = np.lexsort((np.linalg.norm(places - middle, axis=1), -sums[tuple(starts.T)]))
+    for place in places[order]:
+        if count == minimum:
             break
-        best = int(np.argmax(np.where(free, filled, -1.0)))
-        centers = np.vstack([centers, places[best]])
-        count += 1
+        if not (np.abs(centers - place) < length - 1e-6).all(axis=1).any():
+            centers, count = np.vstack([centers, place]), count + 1
     added = np.zeros(len(centers) - len(packing.centers_mm))
     return Packing(centers, np.concatenate([packing.shared_mm3, added]), packing.dice)
 

@@ -147,7 +147,8 @@ def _plans_section(content: PlacementReport) -> Section | None:
     note = "Mean variance of the dose that is left in the structures, by weight; 100 % is nothing known."
     table = Table(("Plan", *counts), rows, "l" + "r" * len(counts), note=note)
     columns = ("Acquisition", "along x (mm)", "along y (mm)", "along z (mm)", "L (mm)", "P (mm)", "S (mm)")
-    shifts = Table(columns, plans.shifts, "lrrrrrr", note="Shifts from the first acquisition, along the detector's "
+    shown = tuple(tuple(text.replace("-", "\N{MINUS SIGN}") for text in row) for row in plans.shifts)
+    shifts = Table(columns, shown, "lrrrrrr", note="Shifts from the first acquisition, along the detector's "
                    "own axes, and the same in the patient (LPS).")  # fmt: skip
     lines = {name: [100 * v for v in values] for name, values in plans.lines.items()}
     png = steps_figure(lines, "variance left (%)")
@@ -180,13 +181,13 @@ def _fidelity_section(content: PlacementReport) -> Section | None:
         return None
     several = any(row.setup for row in content.fidelity)
     head = ("Set-up",) if several else ()
-    columns = (*head, "Structure", "Volume (cc)", "Cells", "Touched", "Volume error", "Dice", "In its boxes", "Seen",
-               "Surface mean, 95 % (mm)")  # fmt: skip
+    columns = (*head, "Structure", "cc", "Cells", "Touched", "Volume", "Dice", "In boxes", "Seen", "Surface (mm)")
     rows = tuple((*((row.setup,) if several else ()), *_fidelity_row(row)) for row in content.fidelity)
     note = (
         "Cells: those that the structure fills by half at least (or as set), walls included; touched: all that it "
-        "reaches into. Dice and volume error compare the structure with the boxes of its cells. In its boxes: share of "
-        "the structure within them. Seen: share of the structure within scintillator of any cell."
+        "reaches into. Volume (its error) and Dice compare the boxes of its cells with the structure. In boxes: share "
+        "of the structure within them. Seen: share of it within the scintillator of any cell. Surface: distance of the "
+        "boxes' surface and the structure's, mean and 95th percentile."
     )
     muted = frozenset(n for n, row in enumerate(content.fidelity) if row.cells == 0)
     return Section("Fidelity", (Table(columns, rows, "l" * len(head) + "lrrrrrrrr", muted=muted, note=note),))

@@ -12,7 +12,7 @@ import numpy as np
 from ..geometry.cells import Cells
 from ..geometry.grid import Volume
 from ..geometry.resample import sample_points
-from ..geometry.structure import StructureSet
+from ..geometry.structure import Structure, StructureSet
 from .figures import SOFT_TISSUE_HU
 
 __all__ = ["CellGroup", "cells_figure", "steps_figure"]
@@ -21,7 +21,7 @@ _DPI = 150
 _PAGE_INCHES = 7.1
 _GAP, _CAPTION = 0.07, 0.24
 _FINEST_MM, _MOST_PIXELS = 0.8, 420
-_MARGIN_MM = 25.0
+_MARGIN_MM = 30.0
 _INK = "#1b2733"
 _GRID = "#d7dde3"
 _AXES = {"Axial": (2, 0, 1), "Coronal": (1, 0, 2), "Sagittal": (0, 1, 2)}
@@ -99,22 +99,23 @@ def _png(figure: Any) -> bytes:
 
 
 def _shown_box(volume: Volume, structures: StructureSet, groups: Sequence[CellGroup]) -> tuple[np.ndarray, np.ndarray]:
-    """LPS box of structures and cells with a margin; of cells far away only as much as the image shows."""
+    """LPS box of the cells with a margin (of the structures where there is no cell), as far as the image shows it."""
     corners = volume.grid.corners_mm()
-    least, most = corners.min(axis=0), corners.max(axis=0)
+    least, most = corners.min(axis=0) - _MARGIN_MM, corners.max(axis=0) + _MARGIN_MM
     places = [group.cells.corners_mm().reshape(-1, 3) for group in groups if len(group.cells)]
-    for structure in structures:
-        if not structure.mask.is_empty:
-            start, size = np.array(structure.mask.offset), np.array(structure.mask.block.shape)
-            ends = np.stack([start, start + size])
-            places.append(structures.grid.to_lps(
-                np.array([[i, j, k] for k in ends[:, 0] for j in ends[:, 1] for i in ends[:, 2]])))  # fmt: skip
+    places = places or [_corners_of(s) for s in structures if not s.mask.is_empty]
     if not places:
         return least, most
     every = np.concatenate(places)
-    low, high = every.min(axis=0) - _MARGIN_MM, every.max(axis=0) + _MARGIN_MM
-    low, high = np.maximum(low, least - _MARGIN_MM), np.minimum(high, most + _MARGIN_MM)
+    low, high = np.maximum(every.min(axis=0) - _MARGIN_MM, least), np.minimum(every.max(axis=0) + _MARGIN_MM, most)
     return (low, high) if (low < high).all() else (least, most)
+
+
+def _corners_of(structure: Structure) -> np.ndarray:
+    start, size = np.array(structure.mask.offset), np.array(structure.mask.block.shape)
+    ends = np.stack([start, start + size])
+    corners = np.array([[i, j, k] for k in ends[:, 0] for j in ends[:, 1] for i in ends[:, 2]])
+    return structure.mask.grid.to_lps(corners)
 
 
 def _points(
@@ -142,7 +143,7 @@ def _background(axes: Any, volume: Volume, box: tuple[np.ndarray, ...], directio
     axes.set_ylim((y[-1], y[0]) if directions[2] == 1 else (y[0], y[-1]))  # anterior and superior on top
 
 
-def _outline(axes: Any, structure: Any, box: tuple[np.ndarray, ...], directions: tuple[int, int, int]) -> None:
+def _outline(axes: Any, structure: Structure, box: tuple[np.ndarray, ...], directions: tuple[int, int, int]) -> None:
     """The structure's outline in the plane, dark underneath."""
     if structure.mask.is_empty:
         return

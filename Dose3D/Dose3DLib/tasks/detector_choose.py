@@ -37,6 +37,8 @@ __all__ = ["Settings", "run"]
 
 _CELLS = 64
 _SHARE = 0.5
+_JUDGED = 1
+"""Seed of the places at which a choice is judged; it was made at those of seed 0."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ def _by_variance(settings: Settings, patient: Patient, regions: Sequence[Region]
     _measure(found)
     shares = [setup.layout.name for setup in chosen]
     found.facts.update({"Lattice" if single else f"Lattice {n}": text for n, text in enumerate(shares, 1)})
-    found.facts["Candidates"] = f"{chosen[0].candidates:,} of each of {len(layouts)} lattices"
+    found.facts["Candidates"] = f"{chosen[0].candidates:,} cells, of the best of {len(layouts)} lattices"
     return found
 
 
@@ -245,12 +247,13 @@ def _by_shape(settings: Settings, patient: Patient, regions: Sequence[Region], p
 
 
 def _measure(found: _Found) -> None:
-    """What is left after each set-up, at the regions' places."""
+    """What is left after each set-up, at other places of the regions than those that it was chosen by."""
     from ..detector.posterior import Posterior, posterior_variance
-    from ..detector.regions import mean_variance
+    from ..detector.regions import mean_variance, redrawn
 
-    points = np.concatenate([region.points_mm for region in found.regions])
-    edges = np.cumsum([len(region.points_mm) for region in found.regions])[:-1]
+    judged = [redrawn(region, _JUDGED) for region in found.regions]
+    points = np.concatenate([region.points_mm for region in judged])
+    edges = np.cumsum([len(region.points_mm) for region in judged])[:-1]
     state = Posterior(points, found.prior)
     for n, (name, layout) in enumerate(found.layouts):
         if len(found.layouts) == 1:
@@ -261,7 +264,7 @@ def _measure(found: _Found) -> None:
         found.columns[f"after {name}" if n or len(found.layouts) > 1 else "variance left"] = tuple(
             np.split(variance, edges)
         )
-        found.values.append(mean_variance(found.regions, np.split(variance, edges)) / found.prior.variance_gy2)
+        found.values.append(mean_variance(judged, np.split(variance, edges)) / found.prior.variance_gy2)
 
 
 def _figures(found: _Found) -> dict[str, Any]:

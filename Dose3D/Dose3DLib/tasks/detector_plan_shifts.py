@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "run"]
 
-_PLANNED, _DIAGONAL, _STILL = "planned shifts", "equal steps along the diagonal", "no shift"
+_FIRST, _STILL, _DIAGONAL, _PLANNED = "first acquisition", "no shift", "along the diagonal", "planned shifts"
+_JUDGED = 1
+"""Seed of the places at which plans are judged; the shifts were chosen at those of seed 0."""
 _NOTHING = 0.995
 """With more than this share of the variance left an acquisition sees nothing of the structures."""
 
@@ -109,6 +111,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
 def _planned(
     settings: Settings, layout: Layout, patient: Patient, regions: Sequence[Region], progress: Progress
 ) -> _Study:
+    from ..detector.regions import redrawn
     from ..detector.shifts import MOST_CELLS, cells_near, diagonal_shifts, plan_shifts, variance_after
 
     prior, cells = prior_of(settings), layout.cells
@@ -127,18 +130,15 @@ def _planned(
         raise InputError(settings.layout, cause, remedy)
     if plan.values[0] > _NOTHING:
         progress.warn("Where it stands the detector sees nothing of the structures: give its isocentre, perhaps.")
-    lines, columns = {_PLANNED: plan.values}, {}
+    study = _Study(layout, patient, regions, prior, plan)
     with progress.stage("compare plans", 0.9):
-        columns["first acquisition"] = variance_after(cells, np.zeros((1, 3)), regions, prior)[1]
-        columns[_STILL] = variance_after(cells, np.zeros((settings.frames, 3)), regions, prior)[1]
-        for name, shifts in (
-            (_DIAGONAL, diagonal_shifts(cells, settings.frames)),
-            (_STILL, np.zeros((settings.frames, 3))),
-        ):
-            steps = [variance_after(cells, shifts[: n + 1], regions, prior) for n in range(settings.frames)]
-            lines[name], columns[name] = tuple(value for value, _ in steps), steps[-1][1]
-    columns[_PLANNED] = plan.variances
-    return _Study(layout, patient, regions, prior, plan, lines, columns)
+        judged, still = [redrawn(region, _JUDGED) for region in regions], np.zeros((settings.frames, 3))
+        study.columns[_FIRST] = variance_after(cells, still[:1], judged, prior)[1]
+        plans = {_PLANNED: plan.shifts_mm, _DIAGONAL: diagonal_shifts(cells, settings.frames), _STILL: still}
+        for name, shifts in plans.items():
+            steps = [variance_after(cells, shifts[: n + 1], judged, prior) for n in range(settings.frames)]
+            study.lines[name], study.columns[name] = tuple(value for value, _ in steps), steps[-1][1]
+    return study
 
 
 def _layouts(study: _Study) -> list[tuple[str, Layout]]:
@@ -171,7 +171,7 @@ def _rows(study: _Study) -> list[list[str]]:
 
 def _write_shifts(study: _Study, path: Path) -> None:
     head = "acquisition,shift_x_mm,shift_y_mm,shift_z_mm,left_mm,posterior_mm,superior_mm,variance_left"
-    rows = [",".join([*row, f"{value:.6f}"]) for row, value in zip(_rows(study), study.plan.values, strict=True)]
+    rows = [",".join([*row, f"{value:.6f}"]) for row, value in zip(_rows(study), study.lines[_PLANNED], strict=True)]
     path.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8", newline="")
 
 
@@ -192,7 +192,7 @@ def _summary(study: _Study) -> dict[str, Any]:
 
 def _figures(study: _Study) -> dict[str, Any]:
     """What is printed."""
-    found = {"first acquisition": f"variance left {100 * study.plan.values[0]:.1f} %"}
+    found = {_FIRST: f"variance left {100 * study.lines[_PLANNED][0]:.1f} %"}
     for row in _rows(study)[1:]:
         found[f"acquisition {row[0]}"] = f"moved by {', '.join(row[1:4])} mm along the detector's axes"
     for name, values in study.lines.items():
@@ -207,7 +207,7 @@ def _write_report(
 
     patient, names = study.patient, [region.name for region in study.regions]
     every = [np.ones(len(layout), bool) for _, layout in layouts]
-    columns = ("first acquisition", _STILL, _DIAGONAL, _PLANNED)
+    columns = (_FIRST, _STILL, _DIAGONAL, _PLANNED)
     content = PlacementReport(
         "Shifts of a detector",
         study.layout.name or settings.layout.stem,

@@ -112,7 +112,7 @@ def pictured(
         color = COLORS[n % len(COLORS)]
         groups.append(CellGroup(layout.cells.take(own), color))
         groups.append(CellGroup(layout.cells.take(~own), _OTHERS if len(layouts) == 1 else color, filled=False))
-        legend.append(Swatch(f"{name or 'cells'} of a structure", color))
+        legend.append(Swatch(name or "cells of a structure", color))
     if len(layouts) == 1 and not used[0].all():
         legend.append(Swatch("other cells", _OTHERS))
     caption = "Scintillators, without their walls, that each plane cuts, and outlines of the structures."

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from Dose3DLib.detector.packing import Filling, frame_filling, lattice_packing, pack
+from Dose3DLib.detector.packing import Filling, frame_filling, lattice_packing, pack, with_minimum
 
 
 def filling(share: np.ndarray, step: float = 2.0) -> Filling:
@@ -63,10 +63,12 @@ def test_it_is_never_worse_than_a_lattice():
     )
     shape = filling(ball < 1)
     free = pack(shape, 6).dice
-    every = [lattice_packing(shape, 6, phase).dice for phase in product((0, 2, 4), repeat=3)]
-    half = [lattice_packing(shape, 6, phase, 0.5).dice for phase in product((0, 2, 4), repeat=3)]
+    phases = list(product((0, 2, 4), repeat=3))
+    every = [lattice_packing(shape, 6, [phase]).dice for phase in phases]
+    half = [lattice_packing(shape, 6, [phase], 0.5).dice for phase in phases]
     assert free > max(every)
     assert all(a >= b for a, b in zip(every, half, strict=True))
+    assert lattice_packing(shape, 6, phases).dice == max(every)
 
 
 @pytest.mark.parametrize("most", [1, 3, 5])
@@ -87,3 +89,21 @@ def test_a_filling_keeps_the_volume_wherever_it_is_turned():
     middle = (found.low_mm + (index + 0.5) * found.step_mm).mean(axis=0)
     assert np.allclose(turn @ middle, [100, -50, 10], atol=1.5)
     assert (found.share[:5] == 0).all()
+
+
+def test_a_small_target_is_given_boxes_beside_the_others():
+    share = np.zeros((30, 30, 30))
+    share[4:16, 4:16, 4:16] = 1
+    small = np.zeros((30, 30, 30))
+    small[20:22, 20:22, 20:22] = 1
+    packing = pack(filling(share), 6)
+    assert len(packing.centers_mm) == 8
+    found = with_minimum(packing, filling(small), 6, 2)
+    assert len(found.centers_mm) == 10
+    added = found.centers_mm[8:]
+    apart = np.abs(found.centers_mm[:, None] - found.centers_mm[None]).max(axis=-1)
+    assert apart[~np.eye(10, dtype=bool)].min() >= 12 - 1e-9
+    away = np.abs(added - 42).max(axis=1)
+    assert away[0] <= 6 - 2  # holds the whole target
+    assert away[1] < 6 + 12  # the room beside it
+    assert len(with_minimum(found, filling(small), 6, 1).centers_mm) == 10
