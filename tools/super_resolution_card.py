@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from Dose3DLib.dose.superres.network import PATCH
 from head_neck_card import CITATION, LICENCE
 
 __all__ = ["LICENCE", "card", "metadata"]
@@ -18,7 +19,7 @@ LIMITS = (
 def metadata(facts: dict[str, Any]) -> dict[str, Any]:
     """`configs/metadata.json` after MONAI's metadata schema, and Dose3D's own part."""
     channels = {str(n): name for n, name in enumerate(facts["channels"])}
-    shape = {"spatial_shape": ["16*n", "16*n", "16*n"], "dtype": "float32", "value_range": [], "is_patch_data": True}
+    shape = {"spatial_shape": list(PATCH), "dtype": "float32", "value_range": [], "is_patch_data": True}
     image = {"type": "image", "format": "dose", "num_channels": len(channels), "channel_def": channels, **shape}
     pred = {
         "type": "image", "format": "dose", "num_channels": 2,
@@ -32,7 +33,7 @@ def metadata(facts: dict[str, Any]) -> dict[str, Any]:
         "required_packages_version": {"safetensors": "0.4"},
         "name": "head_neck_dose",
         "task": "Detail of a dose between the cells of a detector",
-        "description": "U-Net on the classical dose, CT, body and targets; gives a difference and a spread",
+        "description": "residual network on the classical dose, CT, body and targets; gives a difference and a spread",
         "authors": "Dose-3D consortium (POIR.04.04.00-00-15E5/18)",
         "copyright": "Copyright 2026 Dose-3D consortium",
         "data_source": f"OpenKBP training patients, {facts['patients']} used. {CITATION}",
@@ -59,8 +60,8 @@ likely. What it gives is then held to the cells' means within their noise, so th
   trained on).
 - **Data**: {facts["patients"]} training patients of OpenKBP, each measured again and again by random detectors: pitch,
   phase, stagger, size of cells, 1, 2 or 4 acquisitions, noise 0 to 3 %, the body exact, wrong by up to 4 mm, found on
-  the CT or unknown; a quarter with a plan of which the delivered dose differs (shifts, a bank of leaves, bent anatomy, a
-  beam). {CITATION}.
+  the CT or unknown; a quarter with a plan of which the delivered dose differs (shift, bank of leaves, bent anatomy,
+  one beam). {CITATION}.
 - **Training**: {facts["steps"]} steps in {facts["minutes"]:g} minutes on one processor core, seed {facts["seed"]};
   `tools/train_super_resolution.py`.
 - **Figures** on the validation patients, which chose nothing: `python3 run.py benchmark dose_scaling`.

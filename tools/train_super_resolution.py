@@ -23,7 +23,7 @@ from Dose3DLib.core.progress import Progress  # noqa: E402
 from Dose3DLib.dose.superres.infer import predict  # noqa: E402
 from Dose3DLib.dose.superres.inputs import CHANNELS, base_dose, dose_scale, model_input, target_masks  # noqa: E402
 from Dose3DLib.dose.superres.learner import DoseCase, DoseLearner, Sampling  # noqa: E402
-from Dose3DLib.dose.superres.network import NETWORK, build, decode  # noqa: E402
+from Dose3DLib.dose.superres.network import NETWORK, build  # noqa: E402
 from Dose3DLib.dose.superres.posterior import DoseField  # noqa: E402
 from super_resolution_cases import DosePatient, Scenario, draw_scenario, load_patient, make_problem  # noqa: E402
 
@@ -65,14 +65,9 @@ def measure(patients: list[DosePatient], number: int) -> DoseCase:
 
 def held_out_error(network, cases: list[tuple[DosePatient, DoseCase, float]]) -> dict[str, float]:
     """Mean absolute error in the patient [Gy] of the classical dose and of the network, and the share in the bands."""
-    import torch
-
     errors, base_errors, inside = [], [], []
     for patient, case, scale in cases:
-        image = torch.from_numpy(_padded(case.image.astype(np.float32)))[None]
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            outputs = network(image.to(memory_format=torch.channels_last_3d))
-        dose, spread = (a[0].numpy()[tuple(map(slice, case.truth.shape))] for a in decode(image, outputs))
+        dose, spread = predict(network, case.image.astype(np.float32))
         where = patient.body
         error = np.abs(dose - case.truth)[where]
         errors.append(float(error.mean() * scale))
@@ -80,10 +75,6 @@ def held_out_error(network, cases: list[tuple[DosePatient, DoseCase, float]]) ->
         inside.append(float((error <= np.log(20) * spread[where]).mean()))
     means = {"mae": float(np.mean(errors)), "base": float(np.mean(base_errors)), "inside": float(np.mean(inside))}
     return {"score": -means["mae"], **means}
-
-
-def _padded(image: np.ndarray) -> np.ndarray:
-    return np.pad(image, [(0, 0), *((0, -n % 16) for n in image.shape[1:])], mode="edge")
 
 
 def train(patients: list[DosePatient], work: Path, minutes: float):
@@ -107,8 +98,8 @@ def train(patients: list[DosePatient], work: Path, minutes: float):
         validation=lambda network: held_out_error(network, judged),
     )  # fmt: skip
     settings = FitSettings(
-        Budget(minutes=minutes), learning_rate=1e-3, weight_decay=1e-5, ema_decay=0.998, gradient_norm=5.0,
-        validate_s=300, seed=SEED,
+        Budget(minutes=minutes), learning_rate=1.5e-3, weight_decay=1e-5, ema_decay=0.995, gradient_norm=5.0,
+        validate_s=600, seed=SEED,
     )  # fmt: skip
     return fit(learner, settings, work, Progress(show))
 

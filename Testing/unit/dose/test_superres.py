@@ -130,7 +130,7 @@ class TestLearner:
         return DoseCase(image, (dose / dose_scale(problem) + 0 * number).astype(np.float32), body.astype(np.float32))
 
     def learner(self) -> DoseLearner:
-        network = build({**NETWORK, "features": [4, 4, 4, 4, 4, 4]})
+        network = build({**NETWORK, "init_filters": 8, "blocks_down": [1, 1], "blocks_up": [1]})
         return DoseLearner(network, self.case, Sampling(patch=(16, 16, 16), batch=2, seed=4))
 
     def test_it_starts_from_the_classical_dose(self):

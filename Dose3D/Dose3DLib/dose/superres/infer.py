@@ -23,11 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_MODEL", "Calibration", "SuperResolved", "load_calibration", "predict", "super_resolve"]
 
 DEFAULT_MODEL = "head_neck_dose"
-_WHOLE_VOXELS = 6_000_000
-"""Larger grids go through the network in overlapping blocks."""
-_BLOCK, _OVERLAP = (96, 128, 128), 0.2
-_MULTIPLE = 16
-"""The network halves its grid four times."""
+_OVERLAP = 0.3
+"""Of the patches that a grid is worked on by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,29 +135,24 @@ def load_calibration(bundle: Bundle) -> Calibration:
 def predict(network: torch.nn.Module, image: np.ndarray, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
     """Dose and spread, [k, j, i] float32 in shares of `dose_scale`, of an image of `inputs.model_input`."""
     import torch
-
-    from ...training.precision import autocast, choose_precision
-    from .network import decode
-
-    padded = np.pad(image, [(0, 0), *((0, -n % _MULTIPLE) for n in image.shape[1:])], mode="edge")
-    tensor = torch.from_numpy(padded)[None].to(device)
-    network = network.to(device).eval()
-    with torch.inference_mode(), autocast(choose_precision("auto", device), device):
-        dose, spread = decode(tensor, _outputs(network, tensor))
-    cut = tuple(slice(0, n) for n in image.shape[1:])
-    return dose[0].cpu().numpy()[cut], spread[0].cpu().numpy()[cut]
-
-
-def _outputs(network: torch.nn.Module, tensor: torch.Tensor) -> torch.Tensor:
-    import torch
     from monai.inferers import SlidingWindowInferer
 
-    def run(block: torch.Tensor) -> torch.Tensor:
-        return network(block.to(memory_format=torch.channels_last_3d)).float()
+    from ...training.precision import autocast, choose_precision
+    from .network import PATCH, decode
 
-    if tensor[0, 0].numel() <= _WHOLE_VOXELS:
-        return run(tensor)
-    return SlidingWindowInferer(_BLOCK, overlap=_OVERLAP, mode="gaussian", device="cpu")(tensor, run)
+    tensor = torch.from_numpy(np.ascontiguousarray(image))[None]
+    network = network.to(device).eval()
+
+    def run(block: torch.Tensor) -> torch.Tensor:
+        with autocast(choose_precision("auto", device), device):
+            return network(block.to(memory_format=torch.channels_last_3d)).float()
+
+    with torch.inference_mode():
+        slide = SlidingWindowInferer(
+            PATCH, overlap=_OVERLAP, mode="gaussian", padding_mode="replicate", sw_device=device, device="cpu"
+        )
+        dose, spread = decode(tensor, slide(tensor, run))
+    return dose[0].numpy(), spread[0].numpy()
 
 
 def _volume(array: np.ndarray, problem: ScaleProblem) -> Volume:

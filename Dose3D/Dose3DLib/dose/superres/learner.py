@@ -10,7 +10,7 @@ import numpy as np
 
 from ...training.precision import autocast
 from ...training.seeds import step_generator
-from .network import SPREAD_UNIT, decode
+from .network import PATCH, SPREAD_UNIT, decode
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +53,7 @@ class Sampling:
         weight of the term that teaches how sure the dose is.
     """
 
-    patch: tuple[int, int, int] = (48, 64, 64)
+    patch: tuple[int, int, int] = PATCH
     batch: int = 1
     fresh_every: int = 8
     kept: int = 32
