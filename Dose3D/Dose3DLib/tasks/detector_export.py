@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .detector_files import Written
     from .plan_source import PlanSource
 
-__all__ = ["Settings", "run"]
+__all__ = ["Settings", "concerns", "endings_of", "run"]
 
 Format = Literal["g4rt", "gate9", "gate10", "gdml", "stl", "3mf", "labelmap", "ct", "seg", "rtstruct"]
 
@@ -97,6 +97,16 @@ class Settings(TaskSettings):
     overwrite: bool = option(False, help="replace an existing output")
 
 
+def concerns(name: str, file_format: str) -> bool:
+    """Whether the setting of this name means something for a format."""
+    return file_format in _ONLY_FOR.get(name, (file_format,))
+
+
+def endings_of(file_format: str) -> tuple[str, ...]:
+    """How names of this format may end, the usual one first; () for a format that is a folder."""
+    return _ENDINGS.get(file_format, ())
+
+
 def run(settings: Settings, progress: Progress | None = None) -> Result:
     """Read, place and write; the output appears when it is complete.
 
@@ -153,9 +163,7 @@ def _check(settings: Settings) -> None:
     if not endings and name.endswith(tuple(known)):
         raise InputError(settings.output, f"{settings.format} is a folder of files", "name a folder")
     for item in options_of(Settings):
-        if getattr(settings, item.name) != item.default and settings.format not in _ONLY_FOR.get(
-            item.name, (settings.format,)
-        ):
+        if getattr(settings, item.name) != item.default and not concerns(item.name, settings.format):
             cause = f"means nothing for the format {settings.format}"
             raise InputError(item.flag, cause, "leave it out")
     if settings.isocenter and len(settings.isocenter) != 3:
