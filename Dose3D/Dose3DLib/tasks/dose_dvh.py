@@ -270,17 +270,17 @@ def _chosen(settings: Settings, found: StructureSet, progress: Progress) -> Stru
 def _check_frame(settings: Settings, what: str, frame: str, dose: DoseSource, progress: Progress) -> None:
     if not frame or not dose.frame or frame == dose.frame:
         return
-    cause = f"and {what} have different frames of reference"
+    cause = f"is in another frame of reference than {what}"
     if not settings.lenient:
         raise InputError(settings.dose, cause, "give those that belong together, or add --lenient if you know they do")
-    progress.warn(f"The dose {cause}: they may not lie where they seem to.")
+    progress.warn(f"The dose {cause}: structures may not lie where they seem to.")
 
 
 def _check_patient(settings: Settings, ct: CtSource, dose: DoseSource, progress: Progress) -> None:
     ours, theirs = dose.patient.get("id", ""), ct.patient.get("id", "")
     if not ours or not theirs or ours == theirs:
         return
-    cause = "and the CT are of different patients (Patient ID)"
+    cause = "is of another patient than the CT (Patient ID)"
     if not settings.lenient:
         raise InputError(settings.dose, cause, "give those that belong together, or add --lenient if you know they do")
     progress.warn(f"The dose {cause}.")
