@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.uid import RTDoseStorage, RTPlanStorage, generate_uid
+from pydicom.uid import RTDoseStorage, RTPlanStorage, RTStructureSetStorage, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
 from ..core.errors import InputError
@@ -36,6 +36,8 @@ class RtDoseAttributes:
     plan_uid:
         SOP Instance UID of the RT Plan, which the standard asks for with summation PLAN; "": a new UID is referred to,
         and the notes say so.
+    structures_uid:
+        SOP Instance UID of the RT Structure Set that the dose was made with; "": none.
     """
 
     bits: int = 32
@@ -43,6 +45,7 @@ class RtDoseAttributes:
     dose_type: str = "PHYSICAL"
     summation_type: str = "PLAN"
     plan_uid: str = ""
+    structures_uid: str = ""
     series_description: str = "Dose"
     comment: str = ""
     provenance: str = ""
@@ -139,6 +142,11 @@ def _add_dose(dataset: Dataset, attributes: RtDoseAttributes, scaling: str) -> N
     plan.ReferencedSOPClassUID = RTPlanStorage
     plan.ReferencedSOPInstanceUID = attributes.plan_uid or generate_uid(prefix=None)
     dataset.ReferencedRTPlanSequence = [plan]
+    if attributes.structures_uid:
+        structures = Dataset()
+        structures.ReferencedSOPClassUID = RTStructureSetStorage
+        structures.ReferencedSOPInstanceUID = attributes.structures_uid
+        dataset.ReferencedStructureSetSequence = [structures]
     if attributes.provenance:
         add_contribution(dataset, attributes.provenance)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,8 @@ class Scaled:
         of Tikhonov's penalty; None for other methods.
     misfit_before, misfit:
         root mean square of (cell mean of the dose - measured) / sd, before and after the projection.
+    model:
+        of the network: name, hash, device.
     """
 
     dose: np.ndarray
@@ -56,6 +59,7 @@ class Scaled:
     weight_mm2: float | None
     misfit_before: float
     misfit: float
+    model: dict[str, Any] = field(default_factory=dict)
 
 
 def scale_dose(
@@ -104,15 +108,11 @@ def _finished(problem: ScaleProblem, dose: np.ndarray, how: tuple, draws: tuple,
 def _by_network(problem: ScaleProblem, body: BodyFit | None, samples: int, seed: int, progress: Progress) -> Scaled:
     from .superres.infer import super_resolve
 
-    with progress.stage("network", 0.8):
-        found = super_resolve(problem, max(samples, _LEAST_SAMPLES), seed, progress)
+    with progress.part(0.9):
+        found = super_resolve(problem, samples, seed, progress)
     with progress.stage("uncertainty", 1.0):
         doses = tuple(np.asarray(one.array, np.float64) for one in found.samples)
-        dose = np.asarray(found.mean.array, np.float64)
-        width = 1.96 * np.std(doses, axis=0, ddof=1)
+        dose, width = (np.asarray(one.array, np.float64) for one in (found.mean, found.half_width))
         left = misfit(problem, dose)
-        return Scaled(dose, width, null_space_map(problem), doses[:samples], problem, body, None, None, left, left)
-
-
-_LEAST_SAMPLES = 8
-"""With fewer, a standard deviation says little."""
+        unseen = null_space_map(problem)
+    return Scaled(dose, width, unseen, doses, problem, body, None, None, left, left, dict(found.facts or {}))

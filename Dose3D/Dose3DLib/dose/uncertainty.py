@@ -2,8 +2,7 @@
 
 The half width of the 95 % band grows with the gradient of the dose: a + b * gradient, constants by whether the body is
 known, chosen on training patients of OpenKBP so that the band covers 95 % of their voxels (`tools`); where cells see
-little it widens. Samples are the dose plus random fields of that width from which all that the cells would see is taken
-away again.
+little it widens. Samples are draws of a Gaussian field around the dose, conditioned on the cells.
 """
 
 from __future__ import annotations
@@ -12,9 +11,7 @@ import numpy as np
 
 from ..core.progress import Progress
 from ..geometry.grid import Grid
-from .projection import project
 from .scale import ScaleProblem
-from .tikhonov import tikhonov
 
 __all__ = ["draw_samples", "gradient", "half_width"]
 
@@ -22,8 +19,9 @@ QUANTILE = 2.88
 FLOOR_GY, PER_GRADIENT_MM = 0.41, 0.86
 """With 10 mm cells every 12 mm."""
 _USUAL_PITCH_MM = 12.0
-_CORRELATION_MM = 4.0
-_WEIGHT_MM2 = 0.1
+CORRELATION_MM = 4.0
+"""Over which errors of a fit from 10 mm cells are alike."""
+NORMAL_95 = 1.96
 
 
 def half_width(problem: ScaleProblem, dose: np.ndarray) -> np.ndarray:
@@ -53,22 +51,12 @@ def draw_samples(
     problem: ScaleProblem, dose: np.ndarray, width: np.ndarray, count: int, rng: np.random.Generator, progress: Progress
 ) -> tuple[np.ndarray, ...]:
     """So many doses [k, j, i] that agree with the cells within their noise and differ by what cells cannot see."""
-    from scipy.ndimage import gaussian_filter
+    if not count:
+        return ()
+    from .superres.posterior import DoseField
 
-    sigma, found = [_CORRELATION_MM / step for step in problem.grid.spacing_mm], []
+    field, found = DoseField(problem, dose, width / NORMAL_95, CORRELATION_MM), []
     for number in range(count):
-        field = gaussian_filter(rng.standard_normal(dose.shape), sigma)
-        field *= width / 1.96 / field.std()
-        seen = [operator.apply(field) for operator in problem.operators]
-        known = [np.where(problem.known(a), values, np.nan) for a, values in enumerate(seen)]
-        hidden = field - tikhonov(problem.operators, known, problem.inside, _WEIGHT_MM2, None, 1e-3)
-        hidden *= _ratio(width / 1.96, hidden, problem.inside)
-        found.append(project(problem, dose + hidden))
+        found.append(np.where(problem.inside, field.sample(rng), 0.0))
         progress.report((number + 1) / count)
     return tuple(found)
-
-
-def _ratio(wanted: np.ndarray, field: np.ndarray, inside: np.ndarray) -> float:
-    """Factor that gives the field the wanted standard deviation on average."""
-    have = float(np.sqrt(np.mean(field[inside] ** 2)))
-    return float(np.sqrt(np.mean(wanted[inside] ** 2))) / have if have > 0 else 1.0

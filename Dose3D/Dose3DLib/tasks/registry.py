@@ -53,6 +53,11 @@ TASKS: tuple[Task, ...] = (
         "Compare two doses by gamma, difference and profiles, in the patient and in a detector.",
     ),
     Task(("dose", "dvh"), "Dose3DLib.tasks.dose_dvh", "Dose-volume histograms of structures, and clinical goals."),
+    Task(
+        ("dose", "scale"),
+        "Dose3DLib.tasks.dose_scale",
+        "Find the dose in the patient from the means over a detector's cells.",
+    ),
     Task(("dose", "show"), "Dose3DLib.tasks.dose_show", "Show a dose with isodoses, alone or minus another one."),
     Task(("phsp", "compare"), "Dose3DLib.tasks.phsp_compare", "Hold generated photons against real ones, with floors."),
     Task(
