@@ -6,8 +6,10 @@ from pathlib import Path
 
 import slicer
 from Dose3DGui.detector_measure_section import MeasureSection
+from Dose3DGui.dose_compare_section import CompareDosesSection
 from Dose3DGui.dose_display import DoseDisplay, DoseResult
 from Dose3DGui.dose_section import DoseSection
+from Dose3DGui.dvh_section import DvhSection
 from Dose3DGui.module_widget import Dose3DModuleWidget
 from Dose3DGui.packages_section import PackagesSection
 from Dose3DGui.sample_data import registerSampleData
@@ -42,7 +44,7 @@ class Dose3D(ScriptedLoadableModule):
 class Dose3DWidget(Dose3DModuleWidget):
     """The page; each function is a section of Dose3DGui."""
 
-    sectionClasses = (DoseSection, MeasureSection, StructuresSection, PackagesSection)
+    sectionClasses = (DoseSection, MeasureSection, CompareDosesSection, DvhSection, StructuresSection, PackagesSection)
 
     def makeLogic(self):
         return Dose3DLogic()

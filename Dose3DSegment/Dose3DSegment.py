@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import slicer
+from Dose3DGui.detector_export_section import DetectorExportSection
 from Dose3DGui.detector_layout_section import LayoutSection
 from Dose3DGui.export_section import ExportSection
 from Dose3DGui.load_section import LoadSection
@@ -44,7 +45,7 @@ class Dose3DSegment(ScriptedLoadableModule):
 class Dose3DSegmentWidget(Dose3DModuleWidget):
     """The page; each function is a section of Dose3DGui."""
 
-    sectionClasses = (FindSection, LoadSection, LayoutSection, ReviewSection, ExportSection)
+    sectionClasses = (FindSection, LoadSection, LayoutSection, DetectorExportSection, ReviewSection, ExportSection)
     researchText = _("The shipped network knows head-and-neck CTs; review what it finds.")
 
     def makeLogic(self):

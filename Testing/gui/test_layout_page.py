@@ -10,26 +10,11 @@ import numpy as np
 import slicer
 
 from gui_case import GuiCase  # isort: skip (first: inside Slicer it makes the next ones known)
+from builders.box_builder import TARGET_MM, box_structures
 from builders.detector_builder import small_layout
 from Dose3DLib.detector.layout_csv import read_layout, write_layout
-from Dose3DLib.geometry.grid import Grid
-from Dose3DLib.geometry.mask import Mask
-from Dose3DLib.geometry.structure import Structure, StructureSet
 from Dose3DLib.scene.detector_nodes import cell_values, columns_of
 from Dose3DLib.scene.nodes import add_segmentation
-
-GRID = Grid.axial((40, 40, 40), (2.0, 2.0, 2.0), (-39.0, -39.0, -39.0))
-SIDE_MM = 48.0
-
-
-def box_structures() -> StructureSet:
-    """A target of 48 mm each way about 0, in a body of 72 mm."""
-    found = []
-    for name, half, kind in (("PTV", 12, "PTV"), ("Body", 18, "EXTERNAL")):
-        array = np.zeros(GRID.shape, bool)
-        array[20 - half : 20 + half, 20 - half : 20 + half, 20 - half : 20 + half] = True
-        found.append(Structure(name, Mask.from_array(array, GRID), interpreted_type=kind))
-    return StructureSet(GRID, tuple(found))
 
 
 class LayoutCase(GuiCase):
@@ -133,7 +118,7 @@ class TestLayoutPage(LayoutCase):
         self.make()
         layout = self.made()
         self.assertEqual(len(layout), 64)  # 48 mm each way in steps of 12
-        self.assertLess(np.abs(layout.cells.centers_mm).max(), SIDE_MM / 2)
+        self.assertLess(np.abs(layout.cells.centers_mm).max(), TARGET_MM / 2)
         columns = columns_of(self.parameters().layoutShown)
         self.assertIn("share in PTV", columns)
         np.testing.assert_allclose(cell_values(self.parameters().layoutShown, "share in PTV"), 1, atol=1e-4)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["DoseColors", "difference_colors"]
+__all__ = ["DoseColors", "difference_colors", "gamma_colors"]
 
 _PALETTE = np.array(
     [
@@ -50,6 +50,15 @@ class DoseColors:
 def difference_colors(count: int) -> np.ndarray:
     """`count` colours from much less (blue) over equal (white) to much more (red); RGB 0..255, shape (count, 3)."""
     return _between(np.array([_COLD, _NEUTRAL, _WARM], float), np.linspace(0.0, 1.0, count))
+
+
+def gamma_colors(count: int, highest: float) -> np.ndarray:
+    """`count` colours of gammas from 0 (blue) over 1 (white) to `highest` (red); RGB 0..255, shape (count, 3).
+
+    White is 1 whatever the highest gamma is: the colours of passes are as many as those of failures.
+    """
+    places = np.interp(np.linspace(0.0, highest, count), [0.0, 1.0, highest], [0.0, 0.5, 1.0])
+    return _between(np.array([_COLD, _NEUTRAL, _WARM], float), places)
 
 
 def _between(palette: np.ndarray, place: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from Dose3DLib.core.errors import InputError
-from Dose3DLib.dose.colors import DoseColors, difference_colors
+from Dose3DLib.dose.colors import DoseColors, difference_colors, gamma_colors
 from Dose3DLib.dose.levels import make_levels
 
 
@@ -63,3 +63,12 @@ def test_differences_are_blue_white_red():
     assert table[0][2] > table[0][0]
     assert table[-1][0] > table[-1][2]
     assert len(set(table[128].tolist())) == 1
+
+
+@pytest.mark.parametrize("highest", [2.0, 5.0])
+def test_a_gamma_of_one_is_white_whatever_the_highest_is(highest):
+    table = gamma_colors(1001, highest).astype(int)
+    lightness = table.sum(axis=1)
+    assert lightness[round(1000 / highest)] == lightness.max() > lightness[0]
+    assert table[0][2] > table[0][0]
+    assert table[-1][0] > table[-1][2]
