@@ -91,7 +91,7 @@ def compare_doses(
         the slices of the evaluated dose are sheared.
     """
     if criteria.normalisation is None:
-        criteria = replace(criteria, normalisation=float(np.nanmax(reference.array)))
+        criteria = replace(criteria, normalisation=float(reference.array.max()))
     same = reference.grid.same_as(evaluated.grid, SAME_GRID_TOLERANCE_MM)
     there = evaluated.array if same else sample_inside(evaluated, reference.grid)
     difference = (there.astype(np.float64) - reference.array).astype(np.float32)

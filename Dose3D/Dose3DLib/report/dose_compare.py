@@ -15,7 +15,7 @@ from .dose_figures import ColorScale, Line, planes_figure
 from .html import Page, Picture, Section, Swatch, Table, write_page
 from .parts import cc_text, footer, image_text, provenance_section, time_section
 
-__all__ = ["CellsPart", "CompareReport", "IsodosePair", "write_compare_report"]
+__all__ = ["CellsPart", "CompareReport", "IsodosePair", "RegionRow", "write_compare_report"]
 
 _INTERPOLATION = (
     "Gamma looks for the evaluated dose everywhere, trilinear between its grid points, and finds the least distance in "
@@ -31,6 +31,14 @@ class IsodosePair:
     line: Line
     reference_cc: float
     evaluated_cc: float
+
+
+@dataclass(frozen=True)
+class RegionRow:
+    """Texts of one region for both tables, its name first: gamma, and doses with their difference."""
+
+    gamma: tuple[str, ...]
+    doses: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +65,6 @@ class CompareReport:
         gammas are capped at this.
     verdict:
         criteria and pass rates: what, between grid points, at grid points only.
-    regions:
-        texts of the table of regions, in the order of its columns.
     """
 
     name: str
@@ -74,7 +80,7 @@ class CompareReport:
     center_mm: tuple[float, float, float]
     verdict: tuple[tuple[str, str, str], ...]
     verdict_note: str
-    regions: tuple[tuple[str, ...], ...]
+    regions: Sequence[RegionRow]
     isodoses: Sequence[IsodosePair]
     profiles: Sequence[ProfilePart]
     units: str = "Gy"
@@ -132,19 +138,32 @@ def _gamma_section(content: CompareReport) -> Section:
 
 
 def _regions_section(content: CompareReport) -> Section:
-    columns = ("Region", "Voxels", "Reference", "Evaluated", "Difference", "from, to", "Gamma ≤ 1", "grid points",
-               "Mean gamma")  # fmt: skip
-    note = (
-        f"Means in {content.units} over the voxel centres of the reference's grid in the region, structures whole; "
-        "difference is evaluated minus reference, mean ± standard deviation, and its lowest and highest value. Gamma "
-        "is counted above the threshold only."
+    gamma = Table(
+        ("Region", "Voxels with a gamma", "Gamma ≤ 1", "at grid points only", "Mean gamma"),
+        tuple(row.gamma for row in content.regions),
+        "lrrrr",
+        note="Gamma is counted above the threshold only, at the voxel centres of the reference's grid.",
     )
-    return Section("Regions", (Table(columns, content.regions, "lrrrrrrrr", note=note),))
+    note = (
+        "Over the region's voxel centres, structures whole. Difference is evaluated minus reference: mean ± standard "
+        "deviation, lowest, highest."
+    )
+    units = content.units
+    doses = Table(
+        ("Region", f"Reference ({units})", f"Evaluated ({units})", f"Difference ({units})", "Lowest", "Highest"),
+        tuple(row.doses for row in content.regions),
+        "lrrrrr",
+        note=note,
+    )
+    return Section("Regions", (gamma, doses))
 
 
 def _difference_section(content: CompareReport) -> Section:
     png = planes_figure(content.difference, content.center_mm, content.difference_scale, (), content.ct)
-    caption = f"Evaluated minus reference {_beneath(content)}. Red: the evaluated dose is higher; blue: it is lower."
+    caption = (
+        f"Evaluated minus reference {_beneath(content)}. Red: the evaluated dose is higher; blue: it is lower. "
+        f"Colours end at ±{content.difference_scale.high:.3g} {content.units}."
+    )
     return Section("Difference", (Picture(png, caption, "difference on three planes"),))
 
 

@@ -15,7 +15,7 @@ from ..geometry.grid import Volume
 
 if TYPE_CHECKING:
     from ..dose.comparison import RegionFigures
-    from ..report.dose_compare import CellsPart
+    from ..report.dose_compare import CellsPart, RegionRow
     from ..scene.compare_scene import CompareScene
     from .dose_compare import CompareStudy
 
@@ -24,6 +24,8 @@ __all__ = ["printed", "scene_of", "write_json", "write_report", "write_tables", 
 _TABLE = 256
 _FORMULA = tuple("=+-@\t\r")
 _NONE = "none"
+_MOST_PERCENT = 99.5
+"""Of the differences above the threshold lie within the colours; a few voxels at the skin would make the rest pale."""
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -159,7 +161,8 @@ def printed(study: CompareStudy) -> dict[str, Any]:
         result["difference"] = f"{whole.mean_difference:+.3g} {study.units} on average, {whole.lowest:+.3g} to " \
                                f"{whole.highest:+.3g}"  # fmt: skip
     for one in study.regions[1:]:
-        result[one.name] = f"{_percent(one.passing)} of {one.points:,} voxels pass"
+        passes = f"{_percent(one.passing)} of {one.points:,} voxels pass"
+        result[one.name] = passes if one.points else "no gamma"
     if study.cells is not None:
         judged = int(study.cells.judged.sum())
         result["detector"] = f"{_percent(study.cells.share_within)} of {judged} cells within the dose difference"
@@ -251,15 +254,17 @@ def _verdict_note(study: CompareStudy) -> str:
     return " ".join(parts)
 
 
-def _region_row(one: RegionFigures) -> tuple[str, ...]:
-    if one.mean_difference is None:
-        means = (_NONE,) * 4
-    else:
-        means = (f"{one.mean_reference:.2f}", f"{one.mean_evaluated:.2f}",
-                 _signed(one.mean_difference) + f" ± {one.sd_difference:.2f}",
-                 f"{_signed(one.lowest)}, {_signed(one.highest)}")  # fmt: skip
-    gamma = _NONE if one.mean_gamma is None else f"{one.mean_gamma:.2f}"
-    return (one.name, f"{one.voxels:,}", *means, _percent(one.passing), _percent(one.passing_grid_points), gamma)
+def _region_row(one: RegionFigures) -> RegionRow:
+    from ..report.dose_compare import RegionRow
+
+    doses = (_NONE,) * 5
+    if one.mean_difference is not None:
+        mean = f"{_signed(one.mean_difference)} ± {one.sd_difference:.2f}"
+        doses = (f"{one.mean_reference:.2f}", f"{one.mean_evaluated:.2f}", mean, _signed(one.lowest),
+                 _signed(one.highest))  # fmt: skip
+    mean = _NONE if one.mean_gamma is None else f"{one.mean_gamma:.2f}"
+    gamma = (f"{one.points:,}", _percent(one.passing), _percent(one.passing_grid_points), mean)
+    return RegionRow((one.name, *gamma), (one.name, *doses))
 
 
 def _signed(value: float) -> str:
@@ -308,9 +313,10 @@ def _looks(study: CompareStudy) -> tuple[Any, Any, Any]:
     from ..scene.dose_nodes import DoseLook
 
     found = study.found
-    top = float(max(np.nanmax(found.reference.array), np.nanmax(found.evaluated.array)))
+    top = float(max(found.reference.array.max(), found.evaluated.array.max()))
     table = DoseColors(tuple(level.dose for level in study.levels), top).table(np.linspace(0.0, top, _TABLE))
-    limit = float(np.nanmax(np.abs(found.difference.array))) or 1e-3 * top
+    seen = np.abs(found.difference.array[found.region])
+    limit = float(np.nanpercentile(seen, _MOST_PERCENT)) or 1e-3 * top
     highest = found.criteria.highest
     # White is 1, whatever the highest gamma is: the colours of passes are as many as those of failures.
     places = np.interp(np.linspace(0, highest, _TABLE), [0, 1, highest], [0, 0.5, 1])

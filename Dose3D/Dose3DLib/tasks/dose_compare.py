@@ -147,7 +147,6 @@ def _check(settings: Settings) -> GammaPreset:
 
 def _study(settings: Settings, preset: GammaPreset, progress: Progress) -> CompareStudy:
     from ..dose.cell_comparison import compare_in_cells
-    from ..dose.levels import make_levels
     from ..dose.profiles import profiles
 
     reference, evaluated = _read_doses(settings, progress)
@@ -160,12 +159,7 @@ def _study(settings: Settings, preset: GammaPreset, progress: Progress) -> Compa
         cells = None if layout is None else compare_in_cells(found, layout.cells)
         _say(found, regions, cells, progress)
         center = _center(settings, reference)
-        normal = found.criteria.normalisation
-        levels, notes, _ = make_levels(
-            settings.levels or _LEVELS_PERCENT, False, normal, float(np.nanmax(reference.volume.array)), reference.units
-        )
-        for note in notes if settings.levels else ():
-            progress.warn(note)
+        levels = _levels(settings, found, reference.units, progress)
         along = profiles((reference.volume, evaluated.volume), center)
     return CompareStudy(
         settings, preset, reference, evaluated, found, regions, along, levels, center, structures, ct, layout, cells
@@ -174,8 +168,7 @@ def _study(settings: Settings, preset: GammaPreset, progress: Progress) -> Compa
 
 def _read_doses(settings: Settings, progress: Progress) -> tuple[DoseSource, DoseSource]:
     with progress.stage("read doses", 0.1):
-        reference = _known(settings.reference, load_dose(settings.reference, progress), progress)
-        evaluated = _known(settings.evaluated, load_dose(settings.evaluated, progress), progress)
+        reference, evaluated = (load_dose(path, progress) for path in (settings.reference, settings.evaluated))
     if settings.factor != 1:
         from ..geometry.grid import Volume
 
@@ -188,20 +181,6 @@ def _read_doses(settings: Settings, progress: Progress) -> tuple[DoseSource, Dos
     return reference, evaluated
 
 
-def _known(path: Path, dose: DoseSource, progress: Progress) -> DoseSource:
-    """Voxels that are not finite numbers have no known dose; they are NaN from here on."""
-    array = dose.volume.array
-    finite = np.isfinite(array)
-    if finite.all():
-        return dose
-    if not finite.any() or array[finite].max() <= 0:
-        raise InputError(path, "holds no dose above 0 that is a finite number", "give an RTDOSE or an image of doses")
-    progress.warn(f"{path.name}: {int((~finite).sum()):,} voxels are not finite numbers; their dose is unknown")
-    from ..geometry.grid import Volume
-
-    return replace(dose, volume=Volume(np.where(finite, array, np.float32(np.nan)), dose.volume.grid))
-
-
 def _check_pair(settings: Settings, reference: DoseSource, evaluated: DoseSource, progress: Progress) -> None:
     ids = [one.patient.get("id", "") for one in (reference, evaluated)]
     if all(ids) and ids[0] != ids[1]:
@@ -210,7 +189,7 @@ def _check_pair(settings: Settings, reference: DoseSource, evaluated: DoseSource
         _doubtful(settings, settings.evaluated, "has another frame of reference than the reference dose", progress)
     elif not (reference.frame and evaluated.frame):
         progress.warn("Not both doses name a frame of reference: that they lie in the same one is taken for granted.")
-    highest = [float(np.nanmax(one.volume.array)) for one in (reference, evaluated)]
+    highest = [float(one.volume.array.max()) for one in (reference, evaluated)]
     if not _LIKELY_RATIO[0] <= highest[1] / highest[0] <= _LIKELY_RATIO[1]:
         progress.warn(
             f"The highest doses are {highest[0]:.4g} and {highest[1]:.4g} {reference.units}: other units, or other "
@@ -285,7 +264,7 @@ def _compare(
 
     points = None
     if settings.points is not None:
-        normal = preset.criteria.normalisation or float(np.nanmax(reference.volume.array))
+        normal = preset.criteria.normalisation or float(reference.volume.array.max())
         level = preset.criteria.threshold_percent / 100 * normal
         eligible = np.flatnonzero(reference.volume.array >= level)
         if settings.points < len(eligible):
@@ -298,9 +277,13 @@ def _compare(
     if not np.isfinite(found.difference.array).any():
         cause = "lies nowhere on the grid of the reference"
         raise InputError(settings.evaluated, cause, "give two doses of one patient in one position")
+    criteria = found.criteria
+    level = f"{criteria.threshold_percent:g} % of {criteria.normalisation:.4g} {reference.units}"
+    if not found.region.any():
+        raise InputError(settings.reference, f"has no voxel of {level}", "give a lower --threshold or --normalisation")
     if not np.isfinite(found.gamma).any():
-        cause = f"has no value where the reference has at least {found.criteria.threshold_percent:g} %"
-        remedy = "give doses of the same region, or a lower --threshold or --normalisation"
+        cause = f"has no value where the reference has {level}"
+        remedy = "give doses of the same region, or a lower --threshold"
         raise InputError(settings.evaluated, cause, remedy)
     return found
 
@@ -339,6 +322,19 @@ def _say(
         progress.warn(f"{cut} cells lie in both grids in part only; their means are those of that part.")
 
 
+def _levels(settings: Settings, found: Comparison, units: str, progress: Progress) -> tuple[Level, ...]:
+    """Isodoses; the usual ones are in percent of the highest dose where they would lie above it."""
+    from ..dose.levels import make_levels
+
+    highest, normal = float(found.reference.array.max()), found.criteria.normalisation
+    if not settings.levels and _LEVELS_PERCENT[0] / 100 * normal >= highest:
+        normal = highest
+    levels, notes, _ = make_levels(settings.levels or _LEVELS_PERCENT, False, normal, highest, units)
+    for note in notes if settings.levels else ():
+        progress.warn(note)
+    return levels
+
+
 def _center(settings: Settings, reference: DoseSource) -> tuple[float, float, float]:
     volume = reference.volume
     if settings.point:
@@ -347,7 +343,7 @@ def _center(settings: Settings, reference: DoseSource) -> tuple[float, float, fl
             remedy = "give a place inside it, in LPS mm, or leave it out"
             raise InputError("--point", "lies outside the reference's grid", remedy)
         return tuple(float(mm) for mm in settings.point)
-    k, j, i = np.unravel_index(int(np.nanargmax(volume.array)), volume.array.shape)
+    k, j, i = np.unravel_index(int(volume.array.argmax()), volume.array.shape)
     return tuple(float(mm) for mm in volume.grid.to_lps(np.array([i, j, k])))
 
 
