@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ...geometry.grid import Grid
@@ -12,10 +14,12 @@ __all__ = ["CHANNELS", "base_dose", "dose_scale", "model_input", "target_masks"]
 
 CHANNELS = (
     "base", "cells", "coverage", "ct", "has_ct", "body", "depth", "highest_target", "any_target", "target_level",
-    "plan", "has_plan", "noise", "in_plane", "slice_distance",
+    "lost_detail", "plan", "has_plan", "noise", "in_plane", "slice_distance",
 )  # fmt: skip
 """Order of the channels. Doses are in units of `dose_scale`, CT in 1000 HU, distances in 30 mm and cut at 1."""
 
+_PENUMBRA_MM = 2.0
+"""Standard deviation of the blur at the edge of a target in the sketch whose detail the cells lose."""
 TARGET_TYPES = ("PTV", "CTV", "GTV")
 _DISTANCE_MM = 30.0
 _SINGLE_WITH_BODY, _ELSE = 0.03, 0.3
@@ -30,14 +34,18 @@ def dose_scale(problem: ScaleProblem) -> float:
 
 def base_dose(problem: ScaleProblem) -> np.ndarray:
     """[k, j, i] Gy: Tikhonov's fit, or with a plan the scaled plan and the fit of what differs from it."""
-    weight = _SINGLE_WITH_BODY if problem.body is not None and len(problem.operators) == 1 else _ELSE
     if problem.plan is None:
-        return np.maximum(tikhonov(problem.operators, problem.values, problem.inside, weight), 0.0)
+        return np.maximum(_fit(problem, problem.values), 0.0)
     planned = [operator.apply(problem.plan.array) for operator in problem.operators]
     factor = _scale(problem, planned)
     rest = [c - factor * p for c, p in zip(problem.values, planned, strict=True)]
     scaled = factor * np.where(problem.inside, problem.plan.array, 0.0)
-    return np.maximum(scaled + tikhonov(problem.operators, rest, problem.inside, weight), 0.0)
+    return np.maximum(scaled + _fit(problem, rest), 0.0)
+
+
+def _fit(problem: ScaleProblem, values: Sequence[np.ndarray]) -> np.ndarray:
+    weight = _SINGLE_WITH_BODY if problem.body is not None and len(problem.operators) == 1 else _ELSE
+    return tikhonov(problem.operators, values, problem.inside, weight)
 
 
 def _scale(problem: ScaleProblem, planned: list[np.ndarray]) -> float:
@@ -73,8 +81,8 @@ def model_input(problem: ScaleProblem, base: np.ndarray, targets: list[np.ndarra
     sd = float(np.median(np.concatenate([s[np.isfinite(s)] for s in problem.sd]))) / scale
     planes = [
         base / scale, cells / scale, coverage, ct, one * (problem.ct is not None), problem.inside, depth,
-        *_target_planes(targets, base / scale, grid), plan, one * (problem.plan is not None), one * min(10 * sd, 1.0),
-        one * (grid.spacing_mm[2] / 4), one * (grid.spacing_mm[0] / 4),
+        *_target_planes(problem, targets, base / scale), plan, one * (problem.plan is not None),
+        one * min(10 * sd, 1.0), one * (grid.spacing_mm[2] / 4), one * (grid.spacing_mm[0] / 4),
     ]  # fmt: skip
     return np.stack([np.asarray(p, np.float32) for p in planes])
 
@@ -90,17 +98,29 @@ def _measured(problem: ScaleProblem) -> tuple[np.ndarray, np.ndarray]:
     return np.divide(total, cover, out=np.zeros_like(total), where=cover > 1e-6), cover
 
 
-def _target_planes(targets: list[np.ndarray], base: np.ndarray, grid: Grid) -> list[np.ndarray]:
-    """Distances to the target of the highest dose and to all, and each target's own median of the classical dose."""
+def _target_planes(problem: ScaleProblem, targets: list[np.ndarray], base: np.ndarray) -> list[np.ndarray]:
+    """Distances to the target of the highest dose and to all, each target's own median of the classical dose, and what
+    of these levels the cells would lose."""
+    grid = problem.grid
     level = np.zeros(grid.shape, np.float32)
     if not targets:
         outside = np.full(grid.shape, -1.0, np.float32)
-        return [outside, outside, level]
+        return [outside, outside, level, level]
     ordered = sorted(((float(np.median(base[mask])), n) for n, mask in enumerate(targets)))
     for median, n in ordered:
         level[targets[n]] = median
     highest, union = targets[ordered[-1][1]], np.logical_or.reduce(targets)
-    return [signed_distance(highest, grid), signed_distance(union, grid), level]
+    return [signed_distance(highest, grid), signed_distance(union, grid), level, _lost_detail(problem, level, base)]
+
+
+def _lost_detail(problem: ScaleProblem, level: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """A sketch of the dose, the classical one with the targets flat at their levels, less what the fit makes of it."""
+    from scipy.ndimage import gaussian_filter
+
+    flat = np.where(level > 0, level, base)
+    sketch = gaussian_filter(flat, _PENUMBRA_MM / np.array(problem.grid.spacing_mm)) * problem.inside
+    values = [np.where(problem.known(n), o.apply(sketch), np.nan) for n, o in enumerate(problem.operators)]
+    return sketch - _fit(problem, values)
 
 
 def signed_distance(mask: np.ndarray, grid: Grid) -> np.ndarray:

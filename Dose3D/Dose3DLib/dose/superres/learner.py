@@ -10,7 +10,7 @@ import numpy as np
 
 from ...training.precision import autocast
 from ...training.seeds import step_generator
-from .network import PATCH, SPREAD_UNIT, decode
+from .network import BASE_CHANNEL, PATCH, SPREAD_UNIT, decode
 
 if TYPE_CHECKING:
     import torch
@@ -49,8 +49,8 @@ class Sampling:
         patches in a batch.
     fresh_every, kept:
         a new case is measured every so many steps, and patches come from so many of the latest.
-    certainty:
-        weight of the term that teaches how sure the dose is.
+    certainty, edges:
+        weights of the terms that teach how sure the dose is, and that count large errors, which lie at edges, more.
     """
 
     patch: tuple[int, int, int] = PATCH
@@ -58,6 +58,7 @@ class Sampling:
     fresh_every: int = 8
     kept: int = 32
     certainty: float = 0.1
+    edges: float = 0.05
     precision: str = "float32"
     seed: int = 0
 
@@ -87,7 +88,7 @@ class DoseLearner:
         return tuple(torch.from_numpy(np.stack(p).astype(np.float32)) for p in zip(*parts, strict=True))
 
     def loss(self, network: torch.nn.Module, batch: tuple) -> tuple[torch.Tensor, dict[str, float]]:
-        """Mean absolute error in units of 1 %, and the likelihood of that error under the stated spread."""
+        """Absolute and, for edges, squared error in units of 1 %, and its likelihood under the stated spread."""
         import torch
 
         images, truth, weight = batch
@@ -98,7 +99,10 @@ class DoseLearner:
         error, total = (dose - truth).abs(), weight.sum().clamp_min(1e-6)
         mean = (weight * error).sum() / total / SPREAD_UNIT
         likelihood = (weight * (error.detach() / spread + (spread / SPREAD_UNIT).log())).sum() / total
-        return mean + self.sampling.certainty * likelihood, {"percent": float(mean.detach())}
+        squared = (weight * (error / SPREAD_UNIT) ** 2).sum() / total
+        base = (weight * (images[:, BASE_CHANNEL] - truth).abs()).sum() / total / SPREAD_UNIT
+        loss = mean + self.sampling.edges * squared + self.sampling.certainty * likelihood
+        return loss, {"percent": float(mean.detach()), "of_classical": float(mean.detach() / base.clamp_min(1e-6))}
 
     def validate(self, network: torch.nn.Module) -> dict[str, float]:
         return self.validation(network) if self.validation else {}

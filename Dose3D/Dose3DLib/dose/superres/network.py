@@ -18,7 +18,7 @@ NETWORK: dict[str, Any] = {
     "_target_": "SegResNet",
     "spatial_dims": 3,
     "init_filters": 16,
-    "in_channels": 15,
+    "in_channels": 16,
     "out_channels": 2,
     "blocks_down": [1, 2, 2, 2],
     "blocks_up": [1, 1, 1],
