@@ -14,7 +14,7 @@ import numpy as np
 from ..geometry.grid import Volume
 from .structure_points import StructurePoints
 
-__all__ = ["Dvh", "band", "curve_edges", "dose_at", "dvh_of"]
+__all__ = ["Dvh", "band", "curve_edges", "dose_at", "dvh_of", "together"]
 
 _CHUNK = 400_000
 
@@ -89,6 +89,14 @@ def dvh_of(points: StructurePoints, doses: np.ndarray) -> Dvh:
     known = np.isfinite(doses)
     order = np.argsort(doses[known], kind="stable")
     return Dvh(doses[known][order], points.volumes_cc[known][order], float(points.volumes_cc[~known].sum()))
+
+
+def together(dvhs: Sequence[Dvh]) -> Dvh:
+    """The DVH of structures that share no volume, such as both parotids."""
+    doses = np.concatenate([dvh.doses for dvh in dvhs])
+    order = np.argsort(doses, kind="stable")
+    volumes = np.concatenate([dvh.volumes_cc for dvh in dvhs])[order]
+    return Dvh(doses[order], volumes, sum(dvh.unknown_cc for dvh in dvhs))
 
 
 def dose_at(dose: Volume, places_mm: np.ndarray, order: int = 1) -> np.ndarray:

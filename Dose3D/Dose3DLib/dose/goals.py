@@ -7,7 +7,8 @@ A table is CSV with the columns `structure, metric, limit` and, if wanted, `near
     PTV_7000|PTV70,V95%[%],>= 98,>= 95,,
 
 A goal is met (pass), missed but within `near` (near), or missed (fail). Structures are found by TG-263 name or any
-alias; `|` separates names of which the first that is there counts, `*` stands for anything. Tables for common protocols
+alias; `|` separates names of which the first that is there counts, `+` joins structures that are judged together, `*`
+stands for anything. Tables for common protocols
 lie in `protocols`; they are for research and to be edited, not a recommendation.
 """
 
@@ -24,7 +25,7 @@ from typing import Literal
 
 from ..core.errors import InputError
 from ..core.nomenclature import standard_name
-from .dvh import Dvh
+from .dvh import Dvh, together
 from .dvh_metrics import Figure, Metric, figure_of, parse_metric
 
 __all__ = ["Goal", "Outcome", "find_structures", "judge", "protocol_names", "read_goals"]
@@ -167,21 +168,28 @@ def _limit(where: str, column: str, text: str, metric: Metric, separator: str) -
     return _PLAIN.get(match[1], match[1]), float(match[2].replace(",", "."))
 
 
-def find_structures(pattern: str, names: Sequence[str]) -> list[str]:
-    """Names of structures that a goal is about, in order; of alternatives those of the first that is there.
+def find_structures(pattern: str, names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Structures that a goal is about, each as the names that are judged together (mostly one), in order.
 
-    Exact names go before names that the nomenclature takes for the same.
+    Of alternatives those of the first that is there; exact names go before those that the nomenclature takes for the same.
     """
     for part in (one.strip() for one in pattern.split("|")):
         if "*" in part or "?" in part:
-            found = [name for name in names if fnmatchcase(name.casefold(), part.casefold())]
+            found = [(name,) for name in names if fnmatchcase(name.casefold(), part.casefold())]
+        elif "+" in part:
+            sides = [_named(side.strip(), names) for side in part.split("+")]
+            found = [tuple(side[0] for side in sides)] if all(sides) else []
         else:
-            exact = [name for name in names if name.casefold() == part.casefold()]
-            wanted = standard_name(part).casefold()
-            found = exact or [name for name in names if standard_name(name).casefold() == wanted]
+            found = [(name,) for name in _named(part, names)]
         if found:
             return found
     return []
+
+
+def _named(name: str, names: Sequence[str]) -> list[str]:
+    exact = [one for one in names if one.casefold() == name.casefold()]
+    wanted = standard_name(name).casefold()
+    return exact or [one for one in names if standard_name(one).casefold() == wanted]
 
 
 def judge(
@@ -201,13 +209,18 @@ def judge(
     """
     outcomes = []
     for goal in goals:
-        names = find_structures(goal.structure, list(dvhs))
-        outcomes += [Outcome(goal, "", "absent")] if not names else []
-        for name in names:
-            figure = figure_of(dvhs[name], goal.metric, prescription)
-            passing = _passing(goal, (samples or {}).get(name, ()), prescription)
-            outcomes.append(Outcome(goal, name, _state(goal, figure, prescription), figure, passing))
+        found = find_structures(goal.structure, list(dvhs))
+        outcomes += [Outcome(goal, "", "absent")] if not found else []
+        for names in found:
+            figure = figure_of(_joined([dvhs[name] for name in names]), goal.metric, prescription)
+            sides = [(samples or {}).get(name, ()) for name in names]
+            passing = _passing(goal, [_joined(parts) for parts in zip(*sides, strict=True)], prescription)
+            outcomes.append(Outcome(goal, " + ".join(names), _state(goal, figure, prescription), figure, passing))
     return outcomes
+
+
+def _joined(dvhs: Sequence[Dvh]) -> Dvh:
+    return dvhs[0] if len(dvhs) == 1 else together(dvhs)
 
 
 def _state(goal: Goal, figure: Figure | None, prescription: float | None) -> State:

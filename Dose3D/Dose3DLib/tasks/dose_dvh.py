@@ -52,7 +52,9 @@ class Settings(TaskSettings):
     )
     only: tuple[str, ...] = option((), help="names of the structures to look at (default: all)")
     reference: Path | None = option(None, help="second dose, whose DVHs are drawn dashed beside")
-    samples: Path | None = option(None, help="folder of possible doses, which become bands of 95 percent")
+    samples: Path | None = option(
+        None, help="folder of possible doses (or one with samples/ in it), which become bands of 95 percent"
+    )
     ends: Literal["half-slice", "none"] = option(
         "half-slice", help="how far contours reach beyond their first and last plane; planning systems differ"
     )
@@ -190,6 +192,7 @@ def _read_samples(settings: Settings, dose: DoseSource, progress: Progress) -> l
         return []
     if not folder.is_dir():
         raise InputError(folder, "is no folder", "give a folder of possible doses (.nrrd or RTDOSE)")
+    folder = folder / "samples" if (folder / "samples").is_dir() else folder
     files = [path for path in sorted(folder.iterdir()) if image_suffix(path) or path.suffix.lower() == ".dcm"]
     if len(files) < 2:
         raise InputError(folder, f"holds {len(files)} doses", "bands need at least two possible doses")

@@ -38,7 +38,7 @@ def test_protocols_are_read_and_each_row_has_its_source(name):
         ("tg101_5", "Esophagus", "V19.5Gy[cc]", "< 5"),
         ("tg101_5", "Liver", "CV21Gy[cc]", ">= 700"),
         ("tg101_3", "GreatVes", "D0.035cc[Gy]", "< 45"),
-        ("quantec", "Lungs", "V20Gy[%]", "<= 30"),
+        ("quantec", "Lungs|Lung_L+Lung_R", "V20Gy[%]", "<= 30"),
         ("quantec", "Rectum", "V50Gy[%]", "< 50"),
         ("quantec", "Brainstem", "Max[Gy]", "< 54"),
         ("rtog_0225", "SpinalCord", "D1cc[Gy]", "< 50"),
@@ -76,19 +76,31 @@ def test_shares_of_samples(tmp_path):
     assert judge(goals, {"PTV": uniform(60.5)}, samples={"PTV": samples})[0].passing == 0.75
 
 
+def test_both_parotids_together(tmp_path):
+    goals = read_goals(write(tmp_path, HEAD + "Parotids|Parotid_L+Parotid_R,Mean[Gy],<= 25,,,\n"))
+    left, right = uniform(10), Dvh(np.array([30.0]), np.array([6.0]))
+    (found,) = judge(
+        goals, {"Parotid_R": right, "Parotid_L": left}, samples={"Parotid_R": [right], "Parotid_L": [left]}
+    )
+    assert (found.name, found.state, found.passing) == ("Parotid_L + Parotid_R", "pass", 1.0)
+    assert found.figure.value == pytest.approx(25)
+
+
 @pytest.mark.parametrize(
     ("pattern", "found"),
     [
-        ("Parotid_L", ["LEFT PAROTID"]),
-        ("BrainStem", ["Brainstem"]),
-        ("PTV_7000|PTV70", ["PTV70"]),
-        ("PTV*", ["PTV70", "PTV54"]),
-        ("Heart|Brainstem", ["Brainstem"]),
+        ("Parotid_L", [("LEFT PAROTID",)]),
+        ("BrainStem", [("Brainstem",)]),
+        ("PTV_7000|PTV70", [("PTV70",)]),
+        ("PTV*", [("PTV70",), ("PTV54",)]),
+        ("Heart|Brainstem", [("Brainstem",)]),
         ("Heart", []),
+        ("Parotids|Parotid_L + Parotid_R", [("LEFT PAROTID", "parotid rt")]),
+        ("Lens_L+Parotid_L", []),
     ],
 )
 def test_structures_are_found_by_name_alias_and_pattern(pattern, found):
-    assert find_structures(pattern, ["LEFT PAROTID", "Brainstem", "PTV70", "PTV54"]) == found
+    assert find_structures(pattern, ["LEFT PAROTID", "Brainstem", "PTV70", "PTV54", "parotid rt"]) == found
 
 
 def test_semicolons_decimal_commas_comments_and_byte_order_marks(tmp_path):
