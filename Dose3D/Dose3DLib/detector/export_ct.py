@@ -96,7 +96,7 @@ def mixed_ct(
 def hu_by_table(path: Path, materials: Sequence[Material]) -> list[float]:
     """The HU at which a planning system that has this table gives each material its density (CSV, see `density`).
 
-    Where densities fall on the way, the lowest such HU is taken; what is lighter than all in the table has its lightest.
+    Where densities fall on the way, the lowest such HU is taken; what is lighter than all of the table, its lightest.
 
     Raises
     ------

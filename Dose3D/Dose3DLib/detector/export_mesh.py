@@ -71,8 +71,10 @@ def assembly(layout: Layout, placement: Placement, parts: Parts = "all") -> tupl
         mesh, notes = _housing(centers, half, layout.wall_mm)
         found.append(Part("housing", "housing", _turned(mesh, turn, shift)))
     if parts != "housing":
-        for label, low, high in zip(layout.cells.labels, centers - half, centers + half, strict=True):
-            found.append(Part(label, "cell", _turned(box_mesh(low, high), turn, shift)))
+        unit = box_mesh(-np.ones(3), np.ones(3))
+        for label, center, length in zip(layout.cells.labels, centers, half, strict=True):
+            mesh = Mesh(center + unit.points_mm * length, unit.triangles)
+            found.append(Part(label, "cell", _turned(mesh, turn, shift)))
     return found, notes
 
 
@@ -162,8 +164,10 @@ def _model(parts: list[Part], title: str) -> str:
 
 
 def _object(number: int, part: Part, material: int) -> str:
-    points = "".join(f'<vertex x="{x:.9g}" y="{y:.9g}" z="{z:.9g}"/>' for x, y, z in part.mesh.points_mm + 0.0)
-    triangles = "".join(f'<triangle v1="{a}" v2="{b}" v3="{c}"/>' for a, b, c in part.mesh.triangles)
+    points = "".join(
+        map('<vertex x="%.9g" y="%.9g" z="%.9g"/>'.__mod__, map(tuple, (part.mesh.points_mm + 0.0).tolist()))
+    )
+    triangles = "".join(map('<triangle v1="%d" v2="%d" v3="%d"/>'.__mod__, map(tuple, part.mesh.triangles.tolist())))
     name = quoteattr(_printable(part.name))
     return (
         f'<object id="{number}" name={name} type="model" pid="1" pindex="{material}"><mesh>'

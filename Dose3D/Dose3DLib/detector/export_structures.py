@@ -51,8 +51,10 @@ def chosen_grouping(layout: Layout, wanted: Grouping | None) -> tuple[Grouping, 
     return "whole", (f"{len(layout)} cells are written as one structure.",)
 
 
-def cell_structures(layout: Layout, grid: Grid, grouping: Grouping, progress: Progress | None = None) -> StructureSet:
-    """Structures on the grid, with exact contours; cells without a slice through them are empty.
+def cell_structures(
+    layout: Layout, grid: Grid, grouping: Grouping, progress: Progress | None = None, outlines: bool = True
+) -> StructureSet:
+    """Structures on the grid, with exact contours (unless `outlines` is False); cells between two slices are empty.
 
     Raises
     ------
@@ -61,12 +63,12 @@ def cell_structures(layout: Layout, grid: Grid, grouping: Grouping, progress: Pr
     """
     progress = progress or Progress()
     _check_inside(layout, grid)
-    groups = _groups(layout, grouping)
+    groups, corners = _groups(layout, grouping), grid.to_index(layout.cells.corners_mm())
     structures = []
     for number, (name, rows) in enumerate(groups.items(), 1):
         progress.report(number / len(groups), name)
-        contours = _contours(layout.cells.take(np.array(rows)), grid)
-        mask = _mask(layout.cells, rows, grid)
+        contours = _contours(corners[rows], grid) if outlines else None
+        mask = _mask(layout.cells, rows, corners[rows], grid)
         structures.append(Structure(name, mask, contours, _color(number), "ORGAN", number))
     return StructureSet(grid, tuple(structures))
 
@@ -97,10 +99,9 @@ def _check_inside(layout: Layout, grid: Grid) -> None:
         raise InputError("layout", cause, "place the detector inside the CT, or give a larger CT")
 
 
-def _contours(cells: Cells, grid: Grid) -> PlanarContours:
-    """Where the slices cut the boxes: convex polygons in (i, j)."""
+def _contours(corners: np.ndarray, grid: Grid) -> PlanarContours:
+    """Where the slices cut the boxes of these corners, (n, 8, 3) in (i, j, k): convex polygons in (i, j)."""
     contours: PlanarContours = {}
-    corners = grid.to_index(cells.corners_mm())
     for box in corners:
         low, high = box[:, 2].min(), box[:, 2].max()
         for k in range(int(np.ceil(low - _NUDGE)), int(np.ceil(high - _NUDGE))):
@@ -123,20 +124,20 @@ def _section(box: np.ndarray, height: float) -> np.ndarray:
     return points[distinct]
 
 
-def _mask(cells: Cells, rows: list[int], grid: Grid) -> Mask:
+def _mask(cells: Cells, rows: list[int], corners: np.ndarray, grid: Grid) -> Mask:
     """Voxels whose centres lie in one of the boxes; a centre on a face belongs to the box at its positive side."""
-    index = grid.to_index(cells.corners_mm()[rows])[..., ::-1]  # k, j, i
+    index = corners[..., ::-1]  # k, j, i
     size = np.array(grid.shape)
     first = np.clip(np.floor(index.min(axis=(0, 1))).astype(int), 0, size)
     end = np.clip(np.ceil(index.max(axis=(0, 1))).astype(int) + 1, first, size)
     block = np.zeros(end - first, bool)
-    for row, corners in zip(rows, index, strict=True):
-        a = np.clip(np.floor(corners.min(axis=0)).astype(int), first, end)
-        b = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, a, end)
-        k, j, i = np.meshgrid(*(np.arange(x, y) for x, y in zip(a, b, strict=True)), indexing="ij")
-        local = (grid.to_lps(np.stack([i, j, k], axis=-1)) - cells.centers_mm[row]) @ cells.axes
-        half = cells.sizes_mm[row] / 2 + 0.0
-        inside = ((local >= -half - 1e-6) & (local < half - 1e-6)).all(axis=-1)
+    for row, box in zip(rows, index, strict=True):
+        a = np.clip(np.floor(box.min(axis=0)).astype(int), first, end)
+        b = np.clip(np.ceil(box.max(axis=0)).astype(int) + 1, a, end)
+        ijk = (np.indices(b - a).reshape(3, -1).T + a)[:, ::-1]
+        local = (grid.to_lps(ijk) - cells.centers_mm[row]) @ cells.axes
+        half = cells.sizes_mm[row] / 2
+        inside = ((local >= -half - 1e-6) & (local < half - 1e-6)).all(axis=-1).reshape(b - a)
         at = tuple(slice(x, y) for x, y in zip(a - first, b - first, strict=True))
         block[at] |= inside
     return Mask.from_array(block, grid, tuple(int(n) for n in first))
@@ -148,5 +149,7 @@ def outline_structure(structures: StructureSet, low_mm: np.ndarray, high_mm: np.
     center, size = (low_mm + high_mm) / 2, high_mm - low_mm
     box = Cells(("External",), center[None], size[None], np.eye(3))
     name = "External" if "External" not in structures.names else "External (detector)"
-    outline = Structure(name, _mask(box, [0], grid), _contours(box, grid), (0, 255, 0), "EXTERNAL", len(structures) + 1)
+    corners = grid.to_index(box.corners_mm())
+    mask, contours = _mask(box, [0], corners, grid), _contours(corners, grid)
+    outline = Structure(name, mask, contours, (0, 255, 0), "EXTERNAL", len(structures) + 1)
     return StructureSet(grid, (outline, *structures.structures), structures.notes)

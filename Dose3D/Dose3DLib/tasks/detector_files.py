@@ -152,7 +152,7 @@ def write_labelmap(export: Export, draft: Path) -> Written:
         grid, _, _ = detector_grid(export.layout, export.settings.spacing, export.settings.margin)
     if len(export.layout) > 65535:
         raise InputError(export.settings.layout, "has more than 65535 cells", "a label map cannot number them")
-    structures = cell_structures(export.layout, grid, "cell", export.progress)
+    structures = cell_structures(export.layout, grid, "cell", export.progress, outlines=False)
     write_label_map(structures, draft, "last", None)
     return Written({"label map": export.settings.output.name}, _filled(structures), _lost(structures), inputs)
 
