@@ -171,7 +171,7 @@ def _limit(where: str, column: str, text: str, metric: Metric, separator: str) -
 def find_structures(pattern: str, names: Sequence[str]) -> list[tuple[str, ...]]:
     """Structures that a goal is about, each as the names that are judged together (mostly one), in order.
 
-    Of alternatives those of the first that is there; exact names go before those that the nomenclature takes for the same.
+    Of alternatives those of the first that is there; exact names go before those that the nomenclature takes as equal.
     """
     for part in (one.strip() for one in pattern.split("|")):
         if "*" in part or "?" in part:

@@ -1,4 +1,4 @@
-"""`dose3d structures convert`: structures from any of the five forms to any other, voxel by voxel.
+"""`dose3d structures convert`: structures from any of the five forms to any other, voxel by voxel; from surfaces, too.
 
 The forms: RTSTRUCT and DICOM SEG (.dcm), Slicer's .seg.nrrd, a label map (NIfTI, NRRD, MetaImage), a folder of masks.
 """
@@ -34,7 +34,9 @@ class Settings(TaskSettings):
     """What is converted into what; both sides are known by their kind."""
 
     structures: Path = option(
-        help="RTSTRUCT or SEG (.dcm), .seg.nrrd, label map (.nii.gz, .nrrd, .mha), or folder of masks", positional=True
+        help="RTSTRUCT or SEG (.dcm), .seg.nrrd, label map (.nii.gz, .nrrd, .mha), folder of masks, or closed surfaces "
+        "(.stl, .vtp)",
+        positional=True,
     )
     output: Path = option(help="one of the same forms, chosen by its ending; a folder gets masks/NAME.nii.gz")
     ct: Path | None = option(None, help="CT that the structures belong to: DICOM folder or image; DICOM needs it")
