@@ -24,7 +24,8 @@ def overlapping_pair(cells: Cells, wall_mm: float = 0.0) -> tuple[int, int, floa
     halves = cells.sizes_mm / 2 + wall_mm
     centers = cells.centers_mm @ cells.axes  # along the boxes' own axes, which they share
     scale = np.median(halves, axis=0) if len(cells) else np.ones(3)
-    tree, reach = cKDTree(centers / scale), (2 * halves / scale).max(axis=1, initial=0.0)
+    # Less the tolerance, so that the neighbours in a lattice that only touch are not met at all.
+    tree, reach = cKDTree(centers / scale), ((2 * halves - TOLERANCE_MM) / scale).max(axis=1, initial=0.0)
     start, step = 0, 1
     while start < len(cells):
         stop = min(start + step, len(cells))

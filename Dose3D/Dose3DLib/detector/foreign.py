@@ -96,20 +96,20 @@ def _is_layer(row: list[str]) -> bool:
 
 def _read_positions(table: Table, placement: Placement, size_mm: float) -> Layout:
     """Lines `x,y,z` and `layer_1,,`; blanks between the numbers will do, too."""
-    points, layers, layer, rows = [], [], "", 0
+    rows, lines, layers, layer = [["x", "y", "z"]], [0], [], ""
     for n, row in enumerate(table.rows):
         if _is_layer(row):
             layer = row[0].strip()
             continue
-        points.append(_point(table, n, row))
+        rows.append(_three_fields(table, n, row))
+        lines.append(table.lines[n])
         layers.append(layer)
-        rows += 1
-    width = max(3, len(str(rows)))
-    labels = [f"cell_{n:0{width}d}" for n in range(1, rows + 1)]
-    return make_layout(table.path, labels, np.array(points).reshape(-1, 3), placement, size_mm, tuple(layers))
+    numbers = Table(table.path, {}, rows, lines, table.delimiter)
+    points = np.stack([numbers.column(at, name) for at, name in enumerate("xyz")], axis=1)
+    return make_layout(table.path, _counted(len(layers)), points, placement, size_mm, tuple(layers))
 
 
-def _point(table: Table, n: int, row: list[str]) -> list[float]:
+def _three_fields(table: Table, n: int, row: list[str]) -> list[str]:
     fields = row[0].split() if len(row) == 1 else [field.strip() for field in row]
     while len(fields) > 3 and not fields[-1]:
         fields.pop()
@@ -117,8 +117,13 @@ def _point(table: Table, n: int, row: list[str]) -> list[float]:
         comma = table.delimiter == "," and len(fields) > 3
         remedy = "numbers with decimal commas need ; between them" if comma else "give x,y,z in mm on each line"
         raise table.fault(n, f"has {len(fields)} numbers, not three", remedy)
-    one = Table(table.path, {}, [["x", "y", "z"], fields], [0, table.lines[n]], table.delimiter)
-    return [float(one.column(at, name)[0]) for at, name in enumerate("xyz")]
+    return fields
+
+
+def _counted(count: int) -> list[str]:
+    """cell_001, cell_002 ..."""
+    width = max(3, len(str(count)))
+    return [f"cell_{n:0{width}d}" for n in range(1, count + 1)]
 
 
 def _read_named(table: Table, placement: Placement, size_mm: float) -> Layout:
@@ -142,7 +147,7 @@ def _labels(table: Table, names: list[str]) -> list[str]:
     if label is not None:
         return [row[label].strip() for row in rows]
     if None in ids:
-        return [f"cell_{n:03d}" for n in range(1, len(rows) + 1)]
+        return _counted(len(rows))
     return ["_".join(["Cell", *(row[place].strip() for place in ids)]) for row in rows]
 
 
@@ -178,7 +183,7 @@ def _read_gate(path: Path, text: str, placement: Placement, size_mm: float) -> L
         raise InputError(path, "moves its copies with time", "give the placements of one moment")
     turn = _common_turn(path, numbers[:, 1] * _ANGLE[units["rotation"]], numbers[:, 2:5])
     points = numbers[:, 5:] * _LENGTH_MM[units["translation"]]
-    layout = make_layout(path, [f"cell_{n:03d}" for n in range(1, len(rows) + 1)], points, placement, size_mm)
+    layout = make_layout(path, _counted(len(rows)), points, placement, size_mm)
     if np.array_equal(turn, np.eye(3)):
         return layout
     cells = Cells(layout.cells.labels, layout.cells.centers_mm, layout.cells.sizes_mm, placement.to_lps @ turn)
