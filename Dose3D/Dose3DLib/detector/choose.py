@@ -8,7 +8,7 @@ processes, JMLR 9, 2008); the exchanges mend what it decided too early.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,8 +19,8 @@ from .rules import Rules
 
 __all__ = ["MOST_CANDIDATES", "Choice", "choose_cells"]
 
-MOST_CANDIDATES = 3000
-"""Matrices of this size squared are held; of more candidates those that tell most by themselves are taken."""
+MOST_CANDIDATES, MOST_PLACES = 3000, 6000
+"""A matrix of these sizes is held; of more candidates those that tell most by themselves are taken."""
 _ROUNDS = 3
 _LEAST_GAIN = 1e-9
 
@@ -105,63 +105,57 @@ def _promising(candidates: Cells, regions: Sequence[Region], rules: Rules, prior
 
 
 class _State:
-    """Posterior covariances of the candidates given the cells that are chosen so far.
+    """What each candidate would tell, given the cells that are chosen so far.
 
-    With A the covariance of places and candidates and W the places' weights, a candidate's worth is a diagonal element
-    of A'WA. This matrix is kept in A's stead: it has the size of the candidates however many places there are, and
-    many are needed, since a choice fits itself to the places that it is judged at.
+    With A the covariance of places and candidates (rows scaled by the places' weights), B that of the candidates, S
+    the chosen and Q = (B_SS + noise)^-1, the posterior of A is A - A_S Q B_S. A candidate's worth, the squared length
+    of its column, needs A'A and B in the columns of the chosen only, so neither is ever formed.
     """
 
     def __init__(
         self, candidates: Cells, regions: Sequence[Region], rules: Rules, prior: DosePrior, before: Sequence[Cells]
     ):
-        self.rules, self.prior, self.noise = rules, prior, prior.noise_gy**2
-        total = sum(region.weight for region in regions)
-        self.worth, self.left = np.zeros((len(candidates),) * 2), 0.0
+        self.candidates, self.rules, self.prior, self.noise = candidates, rules, prior, prior.noise_gy**2
+        self.known = _Known(candidates, prior, before)
+        regions = _thinned(regions)
+        total, parts, self.first = sum(region.weight for region in regions), [], 0.0
         for region in regions:
-            between, variance = _conditioned(region.points_mm, candidates, prior, before)
+            between, variance = self.known.places(region.points_mm)
             weight = region.weight / total / len(region.points_mm)
-            self.worth += weight * (between.T @ between)
-            self.left += weight * float(variance.sum())
-        self.own = _own(candidates, prior, before)
-        self.first_worth, self.first_own = self.worth.copy(), self.own.copy()
+            parts.append(np.sqrt(weight) * between)
+            self.first += weight * float(variance.sum())
+        self.between = np.concatenate(parts)
+        self.worth, self.own = np.einsum("pc,pc->c", self.between, self.between), self.known.own()
+        self._columns: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.chosen: list[int] = []
 
     @property
     def value(self) -> float:
-        return self.left / self.prior.variance_gy2
+        return self._solved()[2] / self.prior.variance_gy2
 
     def gains(self) -> np.ndarray:
         """How much each candidate would lower the weighted variance, (n,) Gy^2."""
-        return np.diagonal(self.worth) / (np.maximum(np.diagonal(self.own), 0.0) + self.noise)
+        worth, own, _ = self._solved()
+        return worth / (np.maximum(own, 0.0) + self.noise)
 
     def add(self, cell: int) -> None:
-        worth, own = self.worth[:, cell].copy(), self.own[:, cell].copy()
-        scale = max(own[cell], 0.0) + self.noise
-        self.left -= worth[cell] / scale
-        # A loses a b'/s, so A'WA loses (u b' + b u')/s and gains (a'Wa) b b'/s^2, with u = A'Wa.
-        cross = np.outer((worth - 0.5 * worth[cell] / scale * own) / scale, own)
-        self.worth -= cross + cross.T
-        self.own -= np.outer(own / scale, own)
+        if cell not in self._columns:
+            self._columns[cell] = self.between.T @ self.between[:, cell], self.known.column(cell)
         self.chosen.append(cell)
 
     def remove(self, cell: int) -> None:
-        """Take a chosen cell back: the step of `add` backwards, from the inverse of the chosen cells' covariance."""
-        chosen = np.array(self.chosen)
-        inner, inner_worth = self.first_own[np.ix_(chosen, chosen)], self.first_worth[np.ix_(chosen, chosen)]
-        unit = np.zeros(len(chosen))
-        unit[self.chosen.index(cell)] = 1.0
-        factor = np.linalg.inv(inner + np.eye(len(chosen)) * self.noise)
-        column = factor @ unit
-        own = self.first_own[:, chosen] @ column
-        worth = self.first_worth[:, chosen] @ column
-        worth -= self.first_own[:, chosen] @ (factor @ (inner_worth @ column))
-        scale, square = column @ unit, column @ inner_worth @ column
-        self.left += square / scale
-        cross = np.outer((worth + 0.5 * square / scale * own) / scale, own)
-        self.worth += cross + cross.T
-        self.own += np.outer(own / scale, own)
         self.chosen.remove(cell)
+
+    def _solved(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """Worth and variance of each candidate, and the weighted variance of the places, given the chosen."""
+        if not self.chosen:
+            return self.worth, self.own, self.first
+        worth, own = (np.stack([self._columns[cell][n] for cell in self.chosen], axis=1) for n in (0, 1))
+        inverse = np.linalg.inv(own[self.chosen] + np.eye(len(self.chosen)) * self.noise)
+        solved = own @ inverse
+        inner = worth[self.chosen]
+        left = self.worth - 2 * np.einsum("cs,cs->c", worth, solved) + np.einsum("cs,cs->c", solved @ inner, solved)
+        return left, self.own - np.einsum("cs,cs->c", solved, own), self.first - float((inverse * inner).sum())
 
     def greedy(self, count: int) -> list[str]:
         """Fill the quotas first, the rest by gain; sentences on what the rules did not allow."""
@@ -202,29 +196,47 @@ class _State:
         return moved
 
 
-def _conditioned(
-    points: np.ndarray, candidates: Cells, prior: DosePrior, before: Sequence[Cells]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Covariance of places with candidates (p, n), and variance of places, given cells that are measured anyway."""
-    between = prior.points_cells(points, candidates)
-    if not before:
-        return between, np.full(len(points), prior.variance_gy2)
-    to_points = np.hstack([prior.points_cells(points, cells) for cells in before])
-    known = Posterior(points, prior)
-    for cells in before:
-        known.add(cells)
-    return between - to_points @ _solved(candidates, prior, before), known.variance
+def _thinned(regions: Sequence[Region]) -> list[Region]:
+    """Of many places every second, third ... one: a column of 3000 candidates each must fit into memory."""
+    step = int(np.ceil(sum(len(region.points_mm) for region in regions) / MOST_PLACES))
+    return [replace(region, points_mm=region.points_mm[::step]) for region in regions]
 
 
-def _own(candidates: Cells, prior: DosePrior, before: Sequence[Cells]) -> np.ndarray:
-    own = prior.cells_cells(candidates, candidates)
-    if not before:
-        return own
-    to_candidates = np.vstack([prior.cells_cells(cells, candidates) for cells in before])
-    return own - to_candidates.T @ _solved(candidates, prior, before)
+class _Known:
+    """Covariances with the candidates, given cells that are measured anyway."""
+
+    def __init__(self, candidates: Cells, prior: DosePrior, before: Sequence[Cells]):
+        self.candidates, self.prior, self.before = candidates, prior, before
+        self.others = np.zeros((0, len(candidates)))
+        if before:
+            matrix = np.block([[prior.cells_cells(a, b) for b in before] for a in before])
+            matrix += np.eye(len(matrix)) * prior.noise_gy**2
+            self.others = np.vstack([prior.cells_cells(cells, candidates) for cells in before])
+            self.solved = np.linalg.solve(matrix, self.others)
+
+    def places(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Covariance of places with the candidates (p, n), and variance of the places (p,)."""
+        between = self.prior.points_cells(points, self.candidates)
+        state = Posterior(points, self.prior)
+        for cells in self.before:
+            state.add(cells)
+        if self.before:
+            between -= np.hstack([self.prior.points_cells(points, cells) for cells in self.before]) @ self.solved
+        return between, state.variance
+
+    def own(self) -> np.ndarray:
+        """Variance of each candidate's mean, (n,)."""
+        sizes, which = np.unique(self.candidates.sizes_mm, axis=0, return_inverse=True)
+        first = [int(np.argmax(which.reshape(-1) == n)) for n in range(len(sizes))]
+        alone = np.array([self.prior.cells_cells(one, one)[0, 0] for one in map(self.candidates.take, _each(first))])
+        found = alone[which.reshape(-1)]
+        return found - np.einsum("bc,bc->c", self.others, self.solved) if self.before else found
+
+    def column(self, cell: int) -> np.ndarray:
+        """Covariance of the candidates with one of them, (n,)."""
+        found = self.prior.cells_cells(self.candidates, self.candidates.take(np.array([cell])))[:, 0]
+        return found - self.others.T @ self.solved[:, cell] if self.before else found
 
 
-def _solved(candidates: Cells, prior: DosePrior, before: Sequence[Cells]) -> np.ndarray:
-    matrix = np.block([[prior.cells_cells(a, b) for b in before] for a in before])
-    matrix += np.eye(len(matrix)) * prior.noise_gy**2
-    return np.linalg.solve(matrix, np.vstack([prior.cells_cells(cells, candidates) for cells in before]))
+def _each(indices: Sequence[int]) -> list[np.ndarray]:
+    return [np.array([n]) for n in indices]

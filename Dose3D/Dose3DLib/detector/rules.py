@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..geometry.cells import Cells
+from .check import overlapping_pair
 from .regions import Region, shares_of_boxes
 
 __all__ = ["Quota", "Rules", "columns_along", "make_rules"]
@@ -102,12 +103,12 @@ def make_rules(
     candidates: Cells, regions: Sequence[Region], minimum: int, wall_mm: float = 0.0, column_axis: int | None = None
 ) -> Rules:
     """The rules for candidates with walls: what overlaps, columns along one of the cells' axes, a minimum a target."""
-    blocked = _overlaps(candidates, wall_mm)
+    blocked = None if overlapping_pair(candidates, wall_mm) is None else _overlaps(candidates, wall_mm)
     column, level = (None, None) if column_axis is None else columns_along(candidates, column_axis)
     quotas = tuple(_quota(region, candidates, minimum, wall_mm) for region in regions if region.is_target)
     # The target with the fewest cells to choose from comes first.
     ordered = tuple(sorted(quotas, key=lambda quota: np.count_nonzero(quota.members)))
-    return Rules(len(candidates), blocked if blocked.any() else None, column, level, ordered)
+    return Rules(len(candidates), blocked, column, level, ordered)
 
 
 def columns_along(cells: Cells, axis: int) -> tuple[np.ndarray, np.ndarray]:

@@ -73,8 +73,8 @@ def candidate_lattices(
 def lattice_candidates(regions: Sequence[Region], lattice: Lattice, placement: Placement, name: str = "") -> Layout:
     """All cells of a lattice whose room holds a part of a region, and their neighbours."""
     pitch, phase = np.array(lattice.pitch_mm), np.array(lattice.phase_mm)
-    near = [np.unique(_index(region.filled_mm, placement, phase, pitch), axis=0) for region in regions]
-    index = np.unique((np.concatenate(near)[:, None] + _AROUND[None]).reshape(-1, 3), axis=0)
+    near = np.concatenate([_different(_index(region.filled_mm, placement, phase, pitch)) for region in regions])
+    index = _different((near[:, None] + _AROUND[None]).reshape(-1, 3))
     index = index[np.lexsort((index[:, 0], index[:, 2], index[:, 1]))]  # layers along y, as the lattice counts
     cells = lattice_cells(lattice, index, placement)
     return Layout(cells, placement, tuple(f"layer_{b}" for b in index[:, 1]), lattice.wall_mm, name)
@@ -82,6 +82,14 @@ def lattice_candidates(regions: Sequence[Region], lattice: Lattice, placement: P
 
 def _index(points_mm: np.ndarray, placement: Placement, phase: np.ndarray, pitch: np.ndarray) -> np.ndarray:
     return np.rint((placement.detector(points_mm) - phase) / pitch).astype(np.int64)
+
+
+def _different(index: np.ndarray) -> np.ndarray:
+    """The different rows of whole numbers (n, 3): by marking them in a block, since there may be 400 000."""
+    low = index.min(axis=0)
+    marked = np.zeros(index.max(axis=0) - low + 1, bool)
+    marked[tuple((index - low).T)] = True
+    return np.argwhere(marked) + low
 
 
 def choose_setups(
