@@ -1,4 +1,4 @@
-"""Module "Dose3D": the home of the library in Slicer; shows doses, converts structures between files."""
+"""Module "Dose3D": the home of the library in Slicer; doses of patients and detectors, structures between files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import slicer
 from Dose3DGui.detector_measure_section import MeasureSection
 from Dose3DGui.dose_compare_section import CompareDosesSection
 from Dose3DGui.dose_display import DoseDisplay, DoseResult
+from Dose3DGui.dose_scale_section import ScaleSection
 from Dose3DGui.dose_section import DoseSection
 from Dose3DGui.dvh_section import DvhSection
 from Dose3DGui.module_widget import Dose3DModuleWidget
@@ -30,9 +31,10 @@ class Dose3D(ScriptedLoadableModule):
         self.parent.contributors = ["Dose3D consortium"]
         self.parent.helpText = _(
             "Shows doses (DICOM RTDOSE, or images in Gy) with isodoses in the slices and in 3-D, and the difference of "
-            "two doses; converts structures between DICOM RTSTRUCT, DICOM SEG, .seg.nrrd, label maps and folders of "
-            "masks without losing a voxel. The copy buttons give the same call for Python and for the command line. "
-            "The dose of a segmented detector arrives with a later version. For research use only."
+            "two doses; compares doses by gamma; makes dose-volume histograms; says what the cells of a detector see "
+            "of a dose, and finds the dose in the patient from what they measured; converts structures between DICOM "
+            "RTSTRUCT, DICOM SEG, .seg.nrrd, label maps and folders of masks without losing a voxel. The copy buttons "
+            "give the same call for Python and for the command line. For research use only."
         )
         self.parent.acknowledgementText = _(
             "Made within the Dose-3D project, POIR.04.04.00-00-15E5/18: a reconfigurable detector for measuring the "
@@ -44,7 +46,15 @@ class Dose3D(ScriptedLoadableModule):
 class Dose3DWidget(Dose3DModuleWidget):
     """The page; each function is a section of Dose3DGui."""
 
-    sectionClasses = (DoseSection, MeasureSection, CompareDosesSection, DvhSection, StructuresSection, PackagesSection)
+    sectionClasses = (
+        DoseSection,
+        MeasureSection,
+        ScaleSection,
+        CompareDosesSection,
+        DvhSection,
+        StructuresSection,
+        PackagesSection,
+    )
 
     def makeLogic(self):
         return Dose3DLogic()

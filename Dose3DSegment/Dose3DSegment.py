@@ -1,4 +1,4 @@
-"""Module "Dose3D Segment": the organs of a CT by a trained network, as a segmentation in the scene and as files."""
+"""Module "Dose3D Segment": the organs of a CT by a trained network, and detectors of cells in the patient."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Dose3DSegment(ScriptedLoadableModule):
         self.parent.helpText = _(
             "Finds seven organs at risk and the body outline on a head-and-neck CT with a trained network and puts "
             "them into the scene as a segmentation; loads structures from RTSTRUCT, DICOM SEG and masks; exports them "
-            "again, also into Slicer's DICOM database. The work is done in a process of its own: Slicer stays usable, "
+            "again, also into Slicer's DICOM database; lays out the cells of a detector and writes them for "
+            "simulations, printers and planning systems. Work is done in a process of its own: Slicer stays usable, "
             "and Cancel stops it. The copy buttons give the same call for Python and for the command line. "
             "For research use only."
         )

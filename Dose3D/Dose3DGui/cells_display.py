@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
-from Dose3DLib.scene.color_nodes import COLORS_ROLE
 from Dose3DLib.scene.detector_nodes import add_cells, cell_centers, color_cells, columns_of
 from slicer.i18n import tr as _
 
+from .maps import removeMap
 from .scene_inputs import isInScene, setProvenance
-from .scene_results import provenanceOf, removeWithDisplay
+from .scene_results import provenanceOf
 from .tables import FactsTable
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class CellsResult:
 
     def onRemoveButton(self) -> None:
         """Take the cells out of the scene; their file stays."""
-        _remove(self.node)
+        removeMap(self.node)
         self._section.page.panel.say(_("Removed from the scene; the file stays."))
         self._section.page.onParametersChanged()
 
@@ -71,7 +71,7 @@ class CellsResult:
         """Show other cells; those before go where they came from the same file."""
         before = self.node
         if before is not None and before.GetAttribute(FILE) == node.GetAttribute(FILE):
-            _remove(before)
+            removeMap(before)
         parameters = self._section.currentParameters()
         setattr(parameters, f"{self._prefix}Shown", node)
         setattr(parameters, f"{self._prefix}Column", columns_of(node)[0])
@@ -152,13 +152,6 @@ def _factTitle(name: str) -> str:
     known = {"mean_hu": _("mean (HU)"), "density_g_cm3": _("density (g/cm3)")}
     structure = name.partition(":")[2]
     return _("share in {structure}").format(structure=structure) if structure else known.get(name, name)
-
-
-def _remove(node) -> None:
-    colors = node.GetNodeReference(COLORS_ROLE)
-    removeWithDisplay(node)
-    if colors is not None:
-        slicer.mrmlScene.RemoveNode(colors)
 
 
 def _lookAt(node) -> None:

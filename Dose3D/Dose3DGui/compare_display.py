@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import slicer
 from Dose3DLib.dose.colors import difference_colors, gamma_colors
-from Dose3DLib.scene.color_nodes import COLORS_ROLE, legend_of
 from Dose3DLib.scene.dose_nodes import DoseLook, style_difference
 from slicer.i18n import tr as _
 
+from .maps import loadMap, removeMap, showLayers
 from .scene_inputs import isInScene, setProvenance
-from .scene_results import provenanceOf, removeWithDisplay
+from .scene_results import provenanceOf
 
 __all__ = ["areMaps", "factsOf", "removeMaps", "setMapLayers", "showMaps"]
 
@@ -35,10 +35,10 @@ def showMaps(result, beneath, transformed):
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     criteria, units = summary["criteria"], summary["units"]
     highest = criteria["highest"]
-    gamma = _load(folder / "gamma.nrrd", _("Gamma {label}").format(label=criteria["label"]))
+    gamma = loadMap(folder / "gamma.nrrd", _("Gamma {label}").format(label=criteria["label"]))
     look = DoseLook(gamma_colors(COLORS, highest), 0.0, highest, 0.0, "1", _("Gamma"))
     style_difference(slicer.mrmlScene, gamma, look)
-    difference = _load(folder / "difference.nrrd", _("Evaluated minus reference"))
+    difference = loadMap(folder / "difference.nrrd", _("Evaluated minus reference"))
     limit = float(np.nanpercentile(np.abs(slicer.util.arrayFromVolume(difference)), MOST_PERCENT)) or 1e-3
     look = DoseLook(difference_colors(COLORS), -limit, limit, None, units, _("Difference"))
     style_difference(slicer.mrmlScene, difference, look)
@@ -66,32 +66,10 @@ def setMapLayers(node, showsDifference: bool, opacity: float) -> None:
     """One of the two maps in all slice views, over the volume beneath; only that one has its legend."""
     beneath, difference = node.GetNodeReference(BENEATH), node.GetNodeReference(DIFFERENCE)
     shown = difference if showsDifference and isInScene(difference) else node
-    if isInScene(beneath):
-        slicer.util.setSliceViewerLayers(background=beneath, foreground=shown, foregroundOpacity=opacity)
-    else:
-        slicer.util.setSliceViewerLayers(background=shown, foreground=None)
-    for volume in filter(isInScene, (node, difference, beneath)):
-        legend = legend_of(volume)
-        if legend is not None:
-            legend.SetVisibility(volume is shown)
-            legend.Modified()  # a view that has just got the volume looks for its legend only then
+    showLayers(shown, (node, difference), beneath, opacity)
 
 
 def removeMaps(node) -> None:
     """Take both maps out of the scene."""
-    for volume in filter(isInScene, (node.GetNodeReference(DIFFERENCE), node)):
-        colors = volume.GetNodeReference(COLORS_ROLE)
-        removeWithDisplay(volume)
-        if colors is not None:
-            slicer.mrmlScene.RemoveNode(colors)
-
-
-def _load(path: Path, name: str):
-    """By Slicer's own reader: voxels that are not numbers are refused by the library's."""
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-    storage.SetFileName(str(path))
-    if not storage.ReadData(node):
-        slicer.mrmlScene.RemoveNode(node)
-        raise RuntimeError(_("{path} could not be read.").format(path=path))
-    return node
+    for volume in (node.GetNodeReference(DIFFERENCE), node):
+        removeMap(volume)

@@ -212,6 +212,7 @@ class LayoutSection(Section):
         parameters = self.currentParameters()
         ct, wall = self.ct.source(files), numbersIn(parameters.layoutWall)
         hasLattice = self.source in (LATTICE, FILL)
+        report = Path(parameters.layoutReport) if parameters.layoutReport else None
         settings = detector_layout.Settings(
             **self._cells(parameters),
             **(self._lattice(parameters) if hasLattice else {}),
@@ -222,10 +223,10 @@ class LayoutSection(Section):
             size=numbersIn(parameters.layoutSize),
             wall=wall[0] if wall else None,
             output=Path(parameters.layoutOutput),
-            report_output=Path(parameters.layoutReport) if parameters.layoutReport else None,
+            report_output=report,
             overwrite=parameters.layoutReplace,
         )
-        return Job(self.task, settings, self.show)
+        return Job(self.task, settings, self.show, report=report / "report.html" if report else None)
 
     def _cells(self, parameters) -> dict:
         """The settings that say which cells there are."""

@@ -10,13 +10,14 @@ import numpy as np
 import slicer
 import vtk
 from Dose3DLib.dose.colors import DoseColors, difference_colors
-from Dose3DLib.scene.color_nodes import COLORS_ROLE, legend_of
+from Dose3DLib.scene.color_nodes import legend_of
 from Dose3DLib.scene.dose_nodes import DoseLook, Isodose, add_isodoses, style_difference, style_dose
 from Dose3DLib.scene.nodes import scalar_volume
 from slicer.i18n import tr as _
 
+from .maps import loadMap, removeMap, showLayers
 from .scene_inputs import isInScene, setProvenance
-from .scene_results import provenanceOf, removeWithDisplay
+from .scene_results import provenanceOf
 
 __all__ = ["DoseDisplay", "DoseResult"]
 
@@ -59,6 +60,17 @@ class DoseDisplay:
         if node is None:
             node = scalar_volume(slicer.mrmlScene, result.volume(), name)
             node.SetAttribute(MADE, "dose show")
+        self.dress(node, summary, ctNode)
+        if "difference" in summary:
+            self._addDifference(result, node, summary)
+        setProvenance(node, **provenanceOf(result.folder))
+        return node
+
+    def dress(self, node, summary: dict, ctNode) -> None:
+        """Give a dose volume the colours and isodoses of `summary` (as summary.json of `dose show`) instead of its own.
+
+        What an earlier result had brought for this dose is removed.
+        """
         self._removeParts(node)
         levels = summary["levels"]
         top = summary["maximum"]
@@ -68,22 +80,12 @@ class DoseDisplay:
         isodoses = [Isodose(level["dose"], level["label"], tuple(level["color"])) for level in levels]
         for surface in add_isodoses(slicer.mrmlScene, slicer.util.arrayFromVolume(node), isodoses, node):
             node.AddNodeReferenceID(ISODOSE, surface.GetID())
-        if "difference" in summary:
-            self._addDifference(result, node, summary)
         node.SetNodeReferenceID(CT, ctNode.GetID() if ctNode is not None else None)
         node.SetAttribute(SUMMARY, json.dumps(_short(summary)))
-        setProvenance(node, **provenanceOf(result.folder))
-        return node
 
     def _addDifference(self, result: DoseResult, node, summary: dict) -> None:
         name = _("{dose} difference").format(dose=node.GetName())
-        difference = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-        # Slicer's own reader: voxels that are not numbers are refused by the library's.
-        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-        storage.SetFileName(str(result.folder / "difference.nrrd"))
-        if not storage.ReadData(difference):
-            slicer.mrmlScene.RemoveNode(difference)
-            raise RuntimeError(_("The difference could not be read from {folder}.").format(folder=result.folder))
+        difference = loadMap(result.folder / "difference.nrrd", name)
         found = summary["difference"]
         limit = max(abs(found["lowest"]), abs(found["highest"])) or 1e-3 * summary["maximum"]
         look = DoseLook(difference_colors(COLORS), -limit, limit, None, summary["units"], _("Difference"))
@@ -118,13 +120,7 @@ class DoseDisplay:
         """The dose or its difference over the CT in all slice views; only the shown one has its colour legend."""
         ct, difference = node.GetNodeReference(CT), self.difference(node)
         shown = difference if showsDifference and difference is not None else node
-        if isInScene(ct):
-            slicer.util.setSliceViewerLayers(background=ct, foreground=shown, foregroundOpacity=opacity)
-        else:
-            slicer.util.setSliceViewerLayers(background=shown, foreground=None)
-        for volume in filter(None, (node, difference)):
-            legend_of(volume).SetVisibility(volume is shown)
-            legend_of(volume).Modified()  # a view that has just got the volume looks for its legend only then
+        showLayers(shown, (node, difference), ct, opacity)
 
     def setIsodosesVisible(self, node, visible: bool) -> None:
         """Lines in the slices and surfaces in 3-D."""
@@ -143,9 +139,7 @@ class DoseDisplay:
         self._removeParts(node)
         legend = legend_of(node)
         if node.GetAttribute(MADE):
-            colors = node.GetNodeReference(COLORS_ROLE)
-            removeWithDisplay(node)
-            slicer.mrmlScene.RemoveNode(colors)
+            removeMap(node)
             return
         if legend is not None:
             slicer.mrmlScene.RemoveNode(legend)
@@ -153,12 +147,7 @@ class DoseDisplay:
 
     def _removeParts(self, node) -> None:
         for part in [*self.isodoses(node), self.difference(node)]:
-            if part is None:
-                continue
-            colors = part.GetNodeReference(COLORS_ROLE)
-            removeWithDisplay(part)
-            if colors is not None:
-                slicer.mrmlScene.RemoveNode(colors)
+            removeMap(part)
         node.RemoveNodeReferenceIDs(ISODOSE)
         node.RemoveNodeReferenceIDs(DIFFERENCE)
 

@@ -18,10 +18,13 @@ class FileList:
     ----------
     member:
         of the section's parameters, `list[str]`: the files in their order.
+    emptyText:
+        what is to be done while there is none, a sentence.
     """
 
-    def __init__(self, section: Section, prefix: str, member: str):
+    def __init__(self, section: Section, prefix: str, member: str, emptyText: str = ""):
         self._section, self._member = section, member
+        self._emptyText = emptyText or _("Add at least one phase space to the list.")
         names = ("PathEdit", "AddButton", "List", "RemoveButton")
         self._edit, self._add, self._list, self._remove = (getattr(section.ui, prefix + name) for name in names)
         section.wire(f"{prefix}AddButton", "clicked()", self.onAddButton)
@@ -36,7 +39,7 @@ class FileList:
     def problem(self) -> str:
         """Why the files will not do, a sentence; "" when they will."""
         if not self.paths:
-            return _("Add at least one phase space to the list.")
+            return self._emptyText
         missing = [path for path in self.paths if not Path(path).is_file()]
         return _("{path} is no file: remove it from the list.").format(path=shortText(missing[0])) if missing else ""
 

@@ -257,9 +257,9 @@ class JobPanel:
     def _keepReport(self, result: Result) -> None:
         """Remember the report; one among temporary files moves to a place of its own."""
         name = result.files.get("report")
-        if name is None:
+        report = self._asked.report if name is None else Path(result.output) / name
+        if report is None:
             return
-        report = Path(result.output) / name
         if report.is_relative_to(self._files.folder):
             self._reportFolder = Path(tempfile.mkdtemp(prefix="Dose3D-report-"))
             report = Path(shutil.move(str(report), str(self._reportFolder)))

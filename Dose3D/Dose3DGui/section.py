@@ -38,6 +38,8 @@ class Job:
         and `picture` (a file), see core/progress.py. Quick, in the GUI thread.
     onCancelled:
         what the status line says of a cancelled job, where that may have left something behind.
+    report:
+        the report.html that the job writes, where the result does not name it (its output is a file).
     """
 
     task: Task
@@ -45,6 +47,7 @@ class Job:
     onResult: Callable[[Result], None]
     onEvent: Callable[[dict[str, Any]], None] | None = None
     onCancelled: Callable[[], str] | None = None
+    report: Path | None = None
 
 
 def taskNamed(*command: str) -> Task:

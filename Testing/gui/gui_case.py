@@ -158,7 +158,7 @@ class GuiCase(unittest.TestCase):
     def panel(self):
         return self.widget.panel
 
-    def runJob(self, seconds: float = 60, button=None) -> str:
+    def runJob(self, seconds: float = 240, button=None) -> str:
         """Press Apply (or another button), wait until the job has ended; returns what the status line says."""
         self.click(button or self.ui.applyButton)
         self.waitUntil(lambda: not self.panel.busy, seconds, "the job did not end")
@@ -178,6 +178,13 @@ class GuiCase(unittest.TestCase):
         if not SHARED_DATA.is_dir():
             self.skipTest("needs the project's data sets in ../shared/data, which do not come with the repository")
         return SHARED_DATA / path
+
+    def foldInputs(self, prefix: str) -> None:
+        """Fold the parts above the panel, so that a picture shows the result."""
+        for part in ("Inputs", "Settings", "Place"):
+            button = getattr(self.ui, f"{prefix}{part}CollapsibleButton", None)
+            if button is not None:
+                button.collapsed = True
 
     def screenshot(self, name: str) -> None:
         """Keep a picture of the window, or of the page where there is no window, in $DOSE3D_SCREENSHOTS."""

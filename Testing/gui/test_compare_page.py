@@ -42,6 +42,7 @@ class TestComparePage(GuiCase):
     def useScene(self, more: float = MORE_GY):
         reference = scalar_volume(slicer.mrmlScene, slope_dose(), "Plan")
         evaluated = scalar_volume(slicer.mrmlScene, slope_dose(20 + more), "Measured")
+        reference.CreateDefaultDisplayNodes()  # a slice view would make them
         self.selectNode(self.ui.gammaReferenceVolumeSelector, reference)
         self.selectNode(self.ui.gammaEvaluatedVolumeSelector, evaluated)
         return reference, evaluated
@@ -51,6 +52,10 @@ class TestComparePage(GuiCase):
             write_volume(slope_dose(middle), self.folder / f"{name}.nrrd")
             self.choose(getattr(self.ui, f"gamma{name}SourceSelector"), "File on the disk")
             getattr(self.ui, f"gamma{name}PathEdit").currentPath = str(self.folder / f"{name}.nrrd")
+
+    def names(self) -> list[str]:
+        nodes = (slicer.mrmlScene.GetNthNode(n) for n in range(slicer.mrmlScene.GetNumberOfNodes()))
+        return sorted(f"{node.GetClassName()} {node.GetName()}" for node in nodes)
 
     def fact(self, name: str) -> str:
         table = self.ui.gammaTable
@@ -80,10 +85,11 @@ class TestComparePage(GuiCase):
         node = self.parameters().gammaShown
         values = slicer.util.arrayFromVolume(node)[:, :, ROWS:-ROWS]
         np.testing.assert_allclose(values, GAMMA, rtol=0.005)
-        self.assertEqual(node.GetName(), "Gamma 3 %/2 mm")
+        self.assertEqual(node.GetName(), "Gamma 3 %/2 mm global")
         self.assertEqual(node.GetAttribute("Dose3D.Task"), "dose compare")
         self.assertIn("0.0 % of", self.fact("gamma"))
         self.assertTrue(self.panel.report.is_file())
+        self.foldInputs("gamma")
         self.screenshot("compare")
 
     def test_the_slices_show_gamma_or_the_difference_over_the_reference(self):
@@ -129,14 +135,14 @@ class TestComparePage(GuiCase):
 
     def test_again_and_remove_leave_nothing_behind(self):
         self.useScene()
-        before = slicer.mrmlScene.GetNumberOfNodes()
+        before = self.names()
         self.assertFalse(self.ui.gammaRemoveButton.enabled)
         self.runJob()
         after = slicer.mrmlScene.GetNumberOfNodes()
         self.runJob()
         self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), after)
         self.click(self.ui.gammaRemoveButton)
-        self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), before)
+        self.assertEqual(self.names(), before)
         self.assertEqual(self.ui.gammaTable.rowCount, 0)
 
     def test_the_copied_call_has_every_setting(self):

@@ -50,7 +50,7 @@ class DoseLook:
     threshold:
         nothing is shown below; None shows all that are numbers.
     units, title:
-        of the colour legend.
+        of the colour legend; "1" for numbers without a unit.
     """
 
     table: np.ndarray
@@ -196,4 +196,4 @@ def _style(scene: Any, node: Any, look: DoseLook) -> None:
     low = -3e38 if look.threshold is None else look.threshold
     display.SetThreshold(low, 3e38)
     display.ApplyThresholdOn()
-    add_legend(scene, node, f"{look.title} ({look.units})")
+    add_legend(scene, node, look.title if look.units == "1" else f"{look.title} ({look.units})")
