@@ -99,16 +99,15 @@ def check_layout(path: object, layout: Layout) -> Layout:
         raise InputError(path, "has no cells", "give a layout with at least one cell")
     if len(layout) > MAXIMUM_ROWS:
         raise InputError(path, f"has {len(layout)} cells, more than a million", "give a layout of fewer cells")
-    labels = layout.cells.labels
-    for wall in dict.fromkeys((0.0, layout.wall_mm)):
-        found = overlapping_pair(layout.cells, wall)
-        if found is not None:
-            first, second, depth = labels[found[0]], labels[found[1]], found[2]
-            what, remedy = "cells", "move them apart or make them smaller"
-            if wall:
-                what, remedy = "covers of the cells", f"give walls of at most {max(0.0, wall - depth / 2):.6g} mm"
-            raise InputError(path, f"the {what} {first} and {second} overlap by {depth:.4g} mm", remedy)
-    return layout
+    found = overlapping_pair(layout.cells, layout.wall_mm)
+    if found is None:
+        return layout
+    remedy, what = f"give walls of at most {max(0.0, layout.wall_mm - found[2] / 2):.6g} mm", "covers of the cells"
+    bare = overlapping_pair(layout.cells)
+    if bare is not None:
+        found, remedy, what = bare, "move them apart or make them smaller", "cells"
+    first, second = (layout.cells.labels[n] for n in found[:2])
+    raise InputError(path, f"the {what} {first} and {second} overlap by {found[2]:.4g} mm", remedy)
 
 
 def layout_text(layout: Layout, path: object = "the layout") -> str:

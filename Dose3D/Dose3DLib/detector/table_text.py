@@ -17,6 +17,7 @@ __all__ = ["MAXIMUM_ROWS", "Table", "formula_in", "parse_rows", "read_table", "r
 MAXIMUM_ROWS = 1_000_000
 """Cells of the largest layout that is read; real detectors have some dozens."""
 
+_FORMULA_STARTS = frozenset("=@+-")
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf|nan", re.IGNORECASE)
 
 
@@ -156,9 +157,11 @@ def parse_rows(path: Path, text: str) -> Table:
 def formula_in(text: str) -> bool:
     """True when a spreadsheet would compute this field instead of showing it."""
     bare = text.strip()
+    if bare[:1] not in _FORMULA_STARTS:
+        return False
     if bare[:1] in ("=", "@"):
         return True
-    return bare[:1] in ("+", "-") and len(bare) > 1 and _number(bare, True) is None
+    return len(bare) > 1 and _number(bare, True) is None
 
 
 def three_numbers(path: Path, what: str, text: str, count: int = 3) -> np.ndarray:
