@@ -129,7 +129,12 @@ def curve_edges(highest: float, width: float | None = None) -> np.ndarray:
 
 
 def band(dvhs: Sequence[Dvh], doses: np.ndarray, share: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Between which volumes (cm^3 at each dose) the curves of `share` of the possible doses lie."""
-    curves = np.array([dvh.volume_of_dose(doses) for dvh in dvhs])
+    """Between which shares of the volume (at each dose, 0 to 1) the curves of `share` of the possible doses lie.
+
+    Each curve is a share of the part that its own dose knows; those that know none are left out.
+    """
+    curves = np.array([dvh.volume_of_dose(doses) / dvh.known_cc for dvh in dvhs if not dvh.is_empty])
+    if len(curves) == 0:
+        return np.full(len(doses), np.nan), np.full(len(doses), np.nan)
     low, high = np.quantile(curves, [(1 - share) / 2, (1 + share) / 2], axis=0)
     return low, high

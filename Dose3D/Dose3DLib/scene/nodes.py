@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.nomenclature import SLICER_TYPE_TAG, slicer_terminology
-from ..geometry.grid import Volume
+from ..geometry.grid import Grid, Volume
 from ..geometry.layers import Layer, pack_layers
 from ..geometry.structure import Structure, StructureSet
 from .frame import orthogonal_frame
@@ -80,6 +80,8 @@ def add_segmentation(scene: Any, structures: StructureSet, name: str, volume_nod
         # The transform first: the reference geometry is taken in the segmentation's own frame.
         node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
         node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
+    else:
+        _place_alone(scene, node, structures.grid, name)
     segmentation = node.GetSegmentation()
     node.SetSourceRepresentationToBinaryLabelmap()
     shared = _label_maps(structures)
@@ -87,6 +89,19 @@ def add_segmentation(scene: Any, structures: StructureSet, name: str, volume_nod
         _add_segment(segmentation, f"Segment_{index + 1}", structure, shared[index])
     _style(node, structures)
     return node
+
+
+def _place_alone(scene: Any, node: Any, grid: Grid, name: str) -> None:
+    """Reference geometry, and the shear of a tilted gantry, of a segmentation without an image."""
+    import slicer
+
+    ijk_to_ras, transform = orthogonal_frame(grid)
+    if transform is not None:
+        node.SetAndObserveTransformNodeID(_shear_node(scene, transform, name).GetID())
+    converter = slicer.vtkSegmentationConverter
+    extent = [bound for count in grid.shape[::-1] for bound in (0, count - 1)]
+    geometry = converter.SerializeImageGeometry(_matrix(ijk_to_ras), extent)
+    node.GetSegmentation().SetConversionParameter(converter.GetReferenceImageGeometryParameterName(), geometry)
 
 
 def add_patient(scene: Any, patient: ScenePatient, nodes: list[Any]) -> int:

@@ -79,7 +79,7 @@ def _curve_rows(study: DvhStudy) -> list[list[Any]]:
         if one.reference is not None:
             columns.append(100 * one.reference.volume_of_dose(edges) / max(one.reference.known_cc, 1e-12))
         if one.samples:
-            columns += [100 * part / one.dvh.known_cc for part in band(one.samples, edges)]
+            columns += [100 * part for part in band(one.samples, edges)]
         rows += [[one.name, *(f"{value:.6g}" for value in row)] for row in zip(*columns, strict=True)]
     return rows
 
@@ -215,7 +215,7 @@ def _report_curves(study: DvhStudy) -> tuple[Any, ...]:
         reference = None
         if one.reference is not None and not one.reference.is_empty:
             reference = 100 * one.reference.volume_of_dose(edges) / one.reference.known_cc
-        parts = tuple(100 * part / known for part in band(one.samples, edges)) if one.samples else None
+        parts = tuple(100 * part for part in band(one.samples, edges)) if one.samples else None
         differential = 100 * one.dvh.differential(edges) / known / np.diff(edges)
         cumulative = 100 * one.dvh.volume_of_dose(edges) / known
         curves.append(DvhCurve(one.name, one.color, edges, cumulative, differential, reference, parts))

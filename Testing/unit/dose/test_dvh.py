@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from builders import dvh_builder as db
-from Dose3DLib.dose.dvh import band, curve_edges, dose_at, dvh_of
+from Dose3DLib.dose.dvh import Dvh, band, curve_edges, dose_at, dvh_of
 from Dose3DLib.dose.dvh_metrics import figure_of, parse_metric
 from Dose3DLib.dose.dvh_set import Doses, figure_rows, structure_dvh
 from Dose3DLib.dose.structure_points import structure_points
@@ -233,11 +233,19 @@ def test_curves_differential_and_bands():
     steps = found.dvh.volume_of_dose(edges)
     assert parts == pytest.approx(steps[:-1] - steps[1:], abs=2e-3 * found.dvh.volume_cc)
     low, high = band(found.samples, np.array([40.0]))
-    assert low[0] / found.dvh.volume_cc == pytest.approx(db.share_above_of_ball(4.75, 15.0), abs=0.01)
-    assert high[0] / found.dvh.volume_cc == pytest.approx(db.share_above_of_ball(-4.75, 15.0), abs=0.01)
+    assert low[0] == pytest.approx(db.share_above_of_ball(4.75, 15.0), abs=0.01)
+    assert high[0] == pytest.approx(db.share_above_of_ball(-4.75, 15.0), abs=0.01)
     (row,) = figure_rows(found, [parse_metric("Mean")], None)
     assert row.figure.value - row.reference.value == pytest.approx(5, abs=1e-3)
     assert row.band == pytest.approx((35.25, 44.75), abs=0.01)
+
+
+def test_a_band_is_of_what_each_dose_knows():
+    """Samples that reach further than others are no reason for more than all of the volume."""
+    known, half = Dvh(np.array([40.0]), np.array([4.0])), Dvh(np.array([40.0]), np.array([2.0]), 2.0)
+    low, high = band([known, half, Dvh(np.zeros(0), np.zeros(0), 4.0)], np.array([30.0, 50.0]))
+    assert low.tolist() == high.tolist() == [1.0, 0.0]
+    assert np.isnan(band([Dvh(np.zeros(0), np.zeros(0), 4.0)], np.array([1.0]))).all()
 
 
 def test_an_empty_structure_has_no_points():
