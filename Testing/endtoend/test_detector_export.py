@@ -220,6 +220,44 @@ def test_the_patient_position_may_be_said(layout_file, tmp_path):
     assert np.allclose(placed.cells.centers_mm, expected.cells.centers_mm)
 
 
+IN_THE_PATIENT = {  # what G4RT's +x, +y and +z are in LPS: the viewer's left, to the gantry, down
+    "HFS": ("R", "S", "P"), "HFP": ("L", "S", "A"), "HFDR": ("A", "S", "R"), "HFDL": ("P", "S", "L"),
+    "FFS": ("L", "I", "P"), "FFP": ("R", "I", "A"), "FFDR": ("P", "I", "R"), "FFDL": ("A", "I", "L"),
+}  # fmt: skip
+LETTERS = {"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0), "A": (0, -1, 0), "S": (0, 0, 1), "I": (0, 0, -1)}
+
+
+@pytest.mark.parametrize("position", IN_THE_PATIENT)
+def test_an_asymmetric_detector_in_each_patient_position(tmp_path, position):
+    """From G4RT's list of centres through a plan to the CT: SimpleITK finds each cell where a doll would have it."""
+    points = np.array([[0, 0, 0], [12, 0, 0], [0, 24, 0], [0, 0, 36.0]])
+    rows = "".join(f"{x},{y},{z}\n" for x, y, z in points)
+    (tmp_path / "g4rt.csv").write_text(f"layer_1,,\n{rows}", "utf-8")
+    center = np.array([15.0, -25.0, 80.0])
+    plan = write_plan(tmp_path / "plan.dcm", [beam(1, center, PatientSupportAngle=None)], position)
+    export(tmp_path / "g4rt.csv", "ct", tmp_path / "d", plan=plan, margin=45)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(tmp_path / "d" / "CT")))
+    image = reader.Execute()
+    axes = np.array([LETTERS[letter] for letter in IN_THE_PATIENT[position]])
+
+    def hu(point: np.ndarray) -> int:
+        return image[image.TransformPhysicalPointToIndex((center + point @ axes).tolist())]
+
+    assert [hu(point) for point in points] == [143] * 4
+    assert [hu(-point) for point in points[1:]] == [0] * 3
+    assert pydicom.dcmread(next((tmp_path / "d" / "CT").iterdir())).PatientPosition == position
+
+
+def test_plan_and_ct_of_two_patients(layout_file, ct_folder, tmp_path):
+    plan = write_plan(tmp_path / "p.dcm", [beam(1, CENTER)], PatientID="somebody else")
+    line = refused(layout_file, "rtstruct", tmp_path / "r.dcm", ct=ct_folder, plan=plan)
+    assert "is of patient 'T1', the plan of 'somebody else'" in line
+    plan = write_plan(tmp_path / "q.dcm", [beam(1, CENTER)])
+    result = export(layout_file, "rtstruct", tmp_path / "r.dcm", ct=ct_folder, plan=plan)
+    assert any("different frames of reference" in text for text in result.warnings)
+
+
 def refused(layout: Path, form: str, output: Path, **more) -> str:
     """The error's line; nothing may have been written."""
     before = sorted(output.parent.iterdir())

@@ -6,6 +6,7 @@ from typing import Any
 
 from .ct import CtReference
 from .rtdose import RtDose
+from .rtplan import RtPlan
 from .values import text
 
 __all__ = ["patient_texts", "series_facts", "series_uids"]
@@ -18,7 +19,7 @@ _UIDS = {
 }
 
 
-def patient_texts(reference: CtReference | RtDose) -> dict[str, str]:
+def patient_texts(reference: CtReference | RtDose | RtPlan) -> dict[str, str]:
     """`name`, `id`, `study` and `series` (descriptions); "" where the files do not say."""
     return {key: text(reference.header, keyword) for key, keyword in _PATIENT.items()}
 

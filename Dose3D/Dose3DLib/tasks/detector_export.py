@@ -125,7 +125,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
             placement = _placement(settings, layout, plan)
             position = settings.patient_position or (plan.position if plan else "HFS")
             written = detector_files.WRITERS[settings.format](
-                detector_files.Export(settings, layout, placement, position, progress), draft
+                detector_files.Export(settings, layout, placement, position, progress, plan), draft
             )
         for note in written.notes:
             progress.warn(note)

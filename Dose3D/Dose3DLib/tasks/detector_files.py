@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..geometry.grid import Grid
     from ..geometry.structure import StructureSet
     from .detector_export import Settings
+    from .plan_source import PlanSource
 
 __all__ = ["WRITERS", "Export", "Written"]
 
@@ -29,13 +30,14 @@ _SERIES_NUMBER = 1100
 
 @dataclass(frozen=True, eq=False)
 class Export:
-    """What is written: the layout in the patient, the file's frame, how the patient lies."""
+    """What is written: the layout in the patient, the file's frame, how the patient lies, and the plan that says so."""
 
     settings: Settings
     layout: Layout
     placement: Placement
     position: str
     progress: Progress
+    plan: PlanSource | None = None
 
     @property
     def name(self) -> str:
@@ -260,7 +262,7 @@ def _how() -> str:
 def _reference(export: Export) -> tuple[CtReference, tuple[dict[str, Any], ...]]:
     """The DICOM CT that the files refer to."""
     from ..dicom.ct import read_ct_reference
-    from ..dicom.identity import series_uids
+    from ..dicom.identity import patient_texts, series_uids
     from ..geometry.volume_files import image_suffix
 
     path = export.settings.ct
@@ -271,7 +273,17 @@ def _reference(export: Export) -> tuple[CtReference, tuple[dict[str, Any], ...]]
     reference = read_ct_reference(path, export.settings.series)
     for note in reference.notes:
         export.progress.warn(note)
-    return reference, ({"path": str(path), "kind": "DICOM series", **series_uids(reference)},)
+    facts = {"path": str(path), "kind": "DICOM series", **series_uids(reference)}
+    _check_plan(export, patient_texts(reference), facts)
+    return reference, (facts,)
+
+
+def _check_plan(export: Export, patient: dict[str, str], facts: dict[str, Any]) -> None:
+    from .plan_source import check_plan_and_ct
+
+    if export.plan is not None:
+        frame = str(facts.get("frame_of_reference_uid", ""))
+        check_plan_and_ct(export.plan, export.settings.ct, patient, frame, export.progress)
 
 
 def _grid_of_ct(export: Export) -> tuple[Grid, tuple[dict[str, Any], ...]]:
@@ -279,6 +291,7 @@ def _grid_of_ct(export: Export) -> tuple[Grid, tuple[dict[str, Any], ...]]:
 
     with export.progress.part(0.6):
         source = load_ct(export.settings.ct, export.settings.series, False, export.progress)
+    _check_plan(export, source.patient, source.facts)
     return source.volume.grid, (source.facts,)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..detector.placement import Placement
     from ..dicom.rtplan import RtPlan
 
-__all__ = ["PlanSource", "load_plan"]
+__all__ = ["PlanSource", "check_plan_and_ct", "load_plan"]
 
 _COUCH_DEG = 0.05
 """A couch turned by less stands at 0."""
@@ -35,6 +35,8 @@ class PlanSource:
         how the patient lies.
     frame:
         Frame of Reference UID, "" where the file has none.
+    patient:
+        plain texts: `name`, `id`, `study`, `series`.
     facts:
         for the provenance: path, kind, UIDs, SHA-256.
     """
@@ -43,6 +45,7 @@ class PlanSource:
     isocenter_mm: np.ndarray
     position: PatientPosition
     frame: str
+    patient: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
     def placement(self, frame: Frame = "g4rt") -> Placement:
@@ -61,6 +64,7 @@ def load_plan(path: Path, progress: Progress) -> PlanSource:
         no plan, several isocentres or patient positions, or a patient who neither lies on a side, back or belly.
     """
     from ..detector.frames import patient_position
+    from ..dicom.identity import patient_texts
     from ..dicom.rtplan import read_rtplan
 
     plan = read_rtplan(path)
@@ -82,7 +86,28 @@ def load_plan(path: Path, progress: Progress) -> PlanSource:
         "sha256": file_sha256(path),
     }
     position = patient_position(positions[0] if positions else "HFS", path)
-    return PlanSource(plan, centers[0], position, plan.frame_of_reference_uid, facts)
+    return PlanSource(plan, centers[0], position, plan.frame_of_reference_uid, patient_texts(plan), facts)
+
+
+def check_plan_and_ct(plan: PlanSource, path: Path, patient: dict[str, str], frame: str, progress: Progress) -> None:
+    """A plan places nothing on the CT of somebody else; another frame of reference is said.
+
+    Parameters
+    ----------
+    path, patient, frame:
+        of the CT: what the user named, its texts, its Frame of Reference UID.
+
+    Raises
+    ------
+    InputError
+        two Patient IDs.
+    """
+    one, two = plan.patient.get("id", ""), patient.get("id", "")
+    if one and two and one != two:
+        cause = f"is of patient {two[:40]!r}, the plan of {one[:40]!r}"
+        raise InputError(path, cause, "give the CT of the plan")
+    if plan.frame and frame and plan.frame != frame:
+        progress.warn("Plan and CT have different frames of reference: the isocentre may not lie where it seems to.")
 
 
 def _warn_of_couch(plan: RtPlan, path: Path, progress: Progress) -> None:
