@@ -1,8 +1,8 @@
 """The body as knowledge: no dose outside it, and no smoothness asked for across its surface.
 
-A body that is wrong by some millimetres costs more than it brings, so it is held against the cells first: it is made
-larger and smaller, and the version with which a smooth dose explains the cells best is taken; where having no body
-explains them better still, there is none. Cells that measured dose where the body is not are named.
+A body that is wrong by some millimetres costs more than it brings, so it is held against the cells first: its surface
+is moved outwards and inwards, place by place, to where a smooth dose explains the cells best. Where they are explained
+better still without it, there is none. Cells that measured dose where the body is not are named.
 """
 
 from __future__ import annotations
@@ -13,13 +13,18 @@ import numpy as np
 
 from ..geometry.grid import Grid
 from .scale import ScaleProblem
-from .tikhonov import smoothness_matrix, tikhonov
+from .tikhonov import tikhonov
 
 __all__ = ["BodyFit", "contradicting_cells", "fit_body", "signed_distance"]
 
-OFFSETS_MM = (-5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0)
+OFFSETS_MM = (-6.0, -4.5, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.5, 6.0, 9.0, 14.0, 20.0)
+"""Tried, mm outwards; the large ones are for parts that a contour lacks."""
 _WEIGHT_MM2 = 0.1
 _TOLERANCE = 1e-3
+_NEAR_MM = 12.0
+"""Scores are averaged over so far: a contour is wrong over centimetres, not from cell to cell."""
+_STAY = 0.05
+"""A surface moves where this share of what is left at its place is explained by it."""
 _OUTSIDE = 0.02
 """A cell of which less than this lies in the body is outside."""
 _CLEAR = 5.0
@@ -29,23 +34,54 @@ _LEAST_SHARE = 0.02
 
 @dataclass(frozen=True, eq=False)
 class BodyFit:
-    """`body` bool [k, j, i], None where it was given up; `offset_mm`, by which it was enlarged (below 0: reduced);
-    `contradicting`: per acquisition the indices of cells with dose outside the body that was given."""
+    """What the cells say of a body.
+
+    Parameters
+    ----------
+    body:
+        bool [k, j, i], None where it was given up.
+    offset_mm:
+        mean, lowest and highest (2nd and 98th percentile) way of the surface outwards.
+    contradicting:
+        per acquisition the indices of cells with dose outside the body that was given.
+    """
 
     body: np.ndarray | None
-    offset_mm: float
+    offset_mm: tuple[float, float, float]
     contradicting: tuple[np.ndarray, ...]
 
 
 def fit_body(problem: ScaleProblem) -> BodyFit:
     """Hold the problem's body against its cells."""
+    contradicting = contradicting_cells(problem)
+    if not problem.body.any() or problem.body.all():
+        return BodyFit(problem.body if problem.body.any() else None, (0.0, 0.0, 0.0), contradicting)
     distance = signed_distance(problem.body, problem.grid)
-    scores = {offset: _score(replace(problem, body=distance < offset)) for offset in OFFSETS_MM}
-    best = min(scores, key=lambda offset: (scores[offset], abs(offset)))
-    found = contradicting_cells(problem)
-    if _score(replace(problem, body=None)) < scores[best]:
-        return BodyFit(None, 0.0, found)
-    return BodyFit(distance < best if best else problem.body, best, found)
+    offset = _offsets(problem, distance)
+    body = problem.body if not offset.any() else distance < offset
+    if _total(replace(problem, body=None)) < _total(replace(problem, body=body)):
+        return BodyFit(None, (0.0, 0.0, 0.0), contradicting)
+    moved = offset[np.abs(distance) < 1.5 * max(problem.grid.spacing_mm)]
+    low, high = np.percentile(moved, [2, 98]) if moved.size else (0.0, 0.0)
+    return BodyFit(body, (float(moved.mean()) if moved.size else 0.0, float(low), float(high)), contradicting)
+
+
+def _offsets(problem: ScaleProblem, distance: np.ndarray) -> np.ndarray:
+    """By how much the surface moves at each place, mm, [k, j, i]; 0 everywhere where it fits as it is."""
+    from scipy.ndimage import gaussian_filter
+
+    sigma = [_NEAR_MM / step for step in problem.grid.spacing_mm]
+    costs = {}
+    for offset in sorted(OFFSETS_MM, key=abs):
+        cost = gaussian_filter(_cost(replace(problem, body=distance < offset)), sigma, mode="nearest")
+        costs[offset] = cost if offset else (1 - _STAY) * cost
+    order = np.array(sorted(costs, key=abs))
+    best = order[np.argmin([costs[offset] for offset in order], axis=0)]
+    # Far from the surface no offset changes anything: what is smoothed is weighted by how much the choice matters.
+    matters = np.ptp([costs[offset] for offset in order], axis=0)
+    under = gaussian_filter(matters, [s / 2 for s in sigma], mode="nearest")
+    over = gaussian_filter(matters * best, [s / 2 for s in sigma], mode="nearest")
+    return np.divide(over, under, out=np.zeros_like(over), where=under > 1e-12 * under.max())
 
 
 def signed_distance(body: np.ndarray, grid: Grid) -> np.ndarray:
@@ -70,13 +106,21 @@ def contradicting_cells(problem: ScaleProblem) -> tuple[np.ndarray, ...]:
     return tuple(found)
 
 
-def _score(problem: ScaleProblem) -> float:
-    """What the best smooth dose leaves: squared misfit of the cells and the penalty on its differences, Gy^2."""
-    inside = problem.inside
+def _cost(problem: ScaleProblem) -> np.ndarray:
+    """What the best smooth dose leaves, [k, j, i] Gy^2: squared misfit of cells and penalised differences there."""
+    inside, grid = problem.inside, problem.grid
     dose = tikhonov(problem.operators, problem.values, inside, _WEIGHT_MM2, None, _TOLERANCE)
-    left = sum(
-        float(np.nansum((o.apply(dose) - v) ** 2)) for o, v in zip(problem.operators, problem.values, strict=True)
-    )
-    x = dose[inside]
-    weight = _WEIGHT_MM2 * problem.grid.voxel_volume_mm3 / 1000.0
-    return left + weight * float(x @ (smoothness_matrix(inside, problem.grid) @ x))
+    cost = np.zeros(grid.shape)
+    for operator, values in zip(problem.operators, problem.values, strict=True):
+        cost += operator.adjoint(np.nan_to_num(operator.apply(dose) - values) ** 2)
+    weight = _WEIGHT_MM2 * grid.voxel_volume_mm3 / 1000.0
+    for axis, step in enumerate(grid.spacing_mm):
+        values, mask, part = (np.moveaxis(array, axis, 0) for array in (dose, inside, cost))
+        square = np.where(mask[1:] & mask[:-1], ((values[1:] - values[:-1]) / step) ** 2, 0.0)
+        part[1:] += weight / 2 * square
+        part[:-1] += weight / 2 * square
+    return cost
+
+
+def _total(problem: ScaleProblem) -> float:
+    return float(_cost(problem).sum())

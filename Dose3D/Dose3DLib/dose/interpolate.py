@@ -15,7 +15,7 @@ from ..geometry.cells import Cells
 from ..geometry.grid import Grid
 from .lattice import CellLattice, cell_lattice, coordinates_along
 
-__all__ = ["Kind", "Spread", "line_matrix", "spread", "through_axes"]
+__all__ = ["Kind", "Spread", "coarse_coordinates", "from_lattice", "line_matrix", "spread", "through_axes"]
 
 Kind = Literal["nearest", "linear", "cubic"]
 
@@ -35,7 +35,7 @@ def spread(cells: Cells, grid: Grid, kind: Kind) -> Spread:
     lattice = cell_lattice(cells)
     if lattice is None:
         return {"nearest": _nearest, "linear": _linear, "cubic": _cubic}[kind](cells, grid)
-    along = coordinates_along(cells, grid)
+    along = coordinates_along(cells.axes, grid)
     if along is None:
         return _on_lattice(lattice, cells, grid, kind)
     matrices = [line_matrix(lattice.coordinates_mm[axis], at, kind) for axis, at in along]
@@ -169,8 +169,11 @@ def _cubic(cells: Cells, grid: Grid) -> Spread:
             return _nearest(cells, grid)(values)
         span = _Span.of(cells.centers_mm[known])
         function = _radial(span(cells.centers_mm[known]), np.asarray(values)[known])
-        low, high = cells.centers_mm[known].min(axis=0), cells.centers_mm[known].max(axis=0)
-        return on_coarse_points(lambda at: function(span(at)), (low, high), inner / _COARSE, grid)
+        own = cells.centers_mm[known] @ cells.axes
+        coordinates = coarse_coordinates(own.min(axis=0), own.max(axis=0), inner / _COARSE)
+        points = np.stack(np.meshgrid(*coordinates, indexing="ij"), axis=-1) @ cells.axes.T
+        values_there = function(span(points.reshape(-1, 3))).reshape(points.shape[:3])
+        return from_lattice(coordinates, values_there, cells.axes, grid)
 
     return interpolate
 
@@ -194,22 +197,32 @@ def _nearest_distance(cells: Cells) -> float:
     return float(max(np.median(distance[:, 1]), 1.0))
 
 
-def on_coarse_points(
-    function: Callable[[np.ndarray], np.ndarray], box: tuple[np.ndarray, np.ndarray], step_mm: float, grid: Grid
-) -> np.ndarray:
-    """A smooth function of LPS points (m, 3) at all voxels [k, j, i]: a cubic spline through points `step_mm` apart.
+def coarse_coordinates(low_mm: np.ndarray, high_mm: np.ndarray, step_mm: float) -> tuple[np.ndarray, ...]:
+    """Along three axes evenly spaced coordinates from low to high, `step_mm` apart or less."""
+    counts = np.maximum(np.ceil((high_mm - low_mm) / step_mm).astype(int) + 1, 2)
+    return tuple(
+        np.linspace(a, b, n) for a, b, n in zip(low_mm, np.maximum(high_mm, low_mm + 1e-3), counts, strict=True)
+    )
 
-    `box` are the lowest and highest LPS where it is evaluated; beyond, its value at the box's border.
+
+def from_lattice(coordinates: tuple[np.ndarray, ...], values: np.ndarray, axes: np.ndarray, grid: Grid) -> np.ndarray:
+    """A smooth function at all voxels, [k, j, i], by a cubic spline through its values (a, b, c) on a lattice.
+
+    Parameters
+    ----------
+    coordinates:
+        evenly spaced, along each of the orthonormal `axes` (columns, LPS). Beyond them the border's value counts.
     """
     from scipy.ndimage import map_coordinates
 
-    low, high = box
-    counts = np.maximum(np.ceil((high - low) / step_mm).astype(int) + 1, 1)
-    steps = np.where(counts > 1, (high - low) / np.maximum(counts - 1, 1), 1.0)
-    place = np.stack(np.meshgrid(*(np.arange(n) for n in counts), indexing="ij"), axis=-1)
-    coarse = function(low + place.reshape(-1, 3) * steps).reshape(counts)
+    along = coordinates_along(axes, grid)
+    if along is not None:
+        matrices = [line_matrix(coordinates[axis], at, "cubic") for axis, at in along]
+        return through_axes(values.transpose([axis for axis, _ in along]), matrices)
+    low = np.array([c[0] for c in coordinates])
+    steps = np.array([c[1] - c[0] for c in coordinates])
     dose = np.empty(grid.shape)
     for k in range(grid.shape[0]):
-        at = np.clip((slice_points(grid, k) - low) / steps, 0, counts - 1)
-        dose[k] = map_coordinates(coarse, np.moveaxis(at, -1, 0), order=3, mode="nearest")
+        at = np.clip((slice_points(grid, k) @ axes - low) / steps, 0, np.array(values.shape) - 1)
+        dose[k] = map_coordinates(values, np.moveaxis(at, -1, 0), order=3, mode="mirror")
     return dose

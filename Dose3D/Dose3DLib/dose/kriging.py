@@ -8,7 +8,6 @@ factorisation of their covariance.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,19 +16,19 @@ from ..core.errors import InputError
 from ..geometry.cells import Cells
 from ..geometry.grid import Grid
 from .cell_operator import CellOperator
-from .interpolate import on_coarse_points, through_axes
+from .interpolate import coarse_coordinates, from_lattice, through_axes
 from .lattice import CellLattice, cell_lattice, coordinates_along
 from .matern import between_means, mean_with_point, point_covariance
 from .scale import ScaleProblem
 
-__all__ = ["Prior", "joined", "kriging", "unseen_share"]
+__all__ = ["LEAST_IN_BODY", "Prior", "body_shares", "joined", "kriging", "unseen_share"]
 
 MOST_SCATTERED = 6000
 """Cells off any lattice whose covariance is factorised: 6000 take a quarter of a GB and some seconds."""
+LEAST_IN_BODY = 0.3
+"""A cell with less in the body says too little of the dose there for its mean to be divided by its share."""
 _COARSE_MM = 4.0
-_MOST_NUMBERS = 8_000_000
-"""Covariances held at a time: 64 MB."""
-_TILE_MM, _MARGIN_MM = 24.0, 18.0
+_TILE_MM, _MARGIN_MM = 24.0, 24.0
 _REACH = 6.0
 """Beyond this many correlation lengths from the outermost cells nothing differs from the prior."""
 
@@ -52,6 +51,8 @@ def kriging(problem: ScaleProblem, prior: Prior | None = None) -> np.ndarray:
     """
     prior, axes = prior or Prior(), _axes_of(problem, prior or Prior())
     cells, values, sd = joined(problem)
+    if problem.body is not None:
+        values = values / np.clip(body_shares(problem), LEAST_IN_BODY, 1.0)
     if axes is None:
         dose = _Scattered(cells, problem.grid, prior, sd).mean(values)
     else:
@@ -65,9 +66,7 @@ def unseen_share(problem: ScaleProblem, prior: Prior | None = None) -> np.ndarra
     if axes is not None and axes.is_full:
         return axes.unseen()
     cells, _, sd = joined(problem)
-    if len(cells) > MOST_SCATTERED:
-        return _variance_by_tiles(cells, sd, problem.grid, prior)
-    return _Scattered(cells, problem.grid, prior, sd).unseen()
+    return _unseen_by_tiles(cells, sd, problem.grid, prior)
 
 
 def _axes_of(problem: ScaleProblem, prior: Prior) -> _Axes | None:
@@ -76,13 +75,20 @@ def _axes_of(problem: ScaleProblem, prior: Prior) -> _Axes | None:
         return None
     known = problem.known(0)
     lattice = cell_lattice(problem.operators[0].cells.take(known))
-    if lattice is None or coordinates_along(problem.operators[0].cells, problem.grid) is None:
+    if lattice is None or coordinates_along(problem.operators[0].cells.axes, problem.grid) is None:
         return None
     return _Axes(lattice, problem.operators[0], np.flatnonzero(known), prior, _noise(problem.sd[0][known]))
 
 
 def _noise(sd: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.asarray(sd, np.float64) ** 2)))
+
+
+def body_shares(problem: ScaleProblem) -> np.ndarray:
+    """For the cells of `joined` the share of each that lies in the body: dose is 0 in the rest of it."""
+    body = problem.inside.astype(np.float64)
+    parts = [operator.apply(body)[problem.known(a)] for a, operator in enumerate(problem.operators)]
+    return np.concatenate(parts)
 
 
 def joined(problem: ScaleProblem) -> tuple[Cells, np.ndarray, np.ndarray]:
@@ -111,7 +117,7 @@ class _Axes:
         self.lattice, self.is_full = lattice, len(rows) == np.prod(lattice.shape)
         self.order, self.vectors, self.across = [], [], []
         squares = []
-        for grid_axis, (axis, at) in enumerate(coordinates_along(operator.cells, operator.grid)):
+        for grid_axis, (axis, at) in enumerate(coordinates_along(operator.cells.axes, operator.grid)):
             _, first = np.unique(lattice.index[:, axis], return_index=True)
             weights = _weights_along(operator, rows[first], grid_axis)
             covariance = point_covariance(at[:, None] - at, prior.length_mm) @ weights.T
@@ -158,66 +164,50 @@ class _Scattered:
         self.factor = cho_factor(covariance, lower=True, overwrite_a=True)
 
     def mean(self, values: np.ndarray) -> np.ndarray:
+        """At all voxels."""
         from scipy.linalg import cho_solve
 
-        weights = cho_solve(self.factor, values)
-        return self._everywhere(lambda covariance: covariance @ weights)
+        weights = cho_solve(self.factor, values) * self.prior.sd_gy**2
+        coordinates = _coarse(self.cells, self.grid, self.prior)
+        first, second, third = (
+            mean_with_point(at[:, None] - self.own[:, axis], self.cells.sizes_mm[:, axis], self.prior.length_mm)
+            for axis, at in enumerate(coordinates)
+        )
+        found = np.stack([(second * (row * weights)) @ third.T for row in first])
+        return from_lattice(coordinates, found, self.cells.axes, self.grid)
 
-    def unseen(self) -> np.ndarray:
-        return np.clip(self._everywhere(self.left), 0.0, 1.0)
-
-    def left(self, covariance: np.ndarray) -> np.ndarray:
-        """Share of the prior's variance that is left at points of these covariances (m, n) with the cells."""
+    def left(self, own_mm: np.ndarray) -> np.ndarray:
+        """Share of the prior's variance that is left at points (m, 3) given along the cells' axes."""
         from scipy.linalg import solve_triangular
 
-        known = solve_triangular(self.factor[0], covariance.T, lower=True)
-        return 1.0 - (known**2).sum(axis=0) / self.prior.sd_gy**2
-
-    def _everywhere(self, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """A function of the covariances (m, n) of m points with the cells, at all voxels."""
-
-        def by_parts(points: np.ndarray) -> np.ndarray:
-            count = max(1, _MOST_NUMBERS // max(len(self.cells), 1))
-            parts = [points[start : start + count] for start in range(0, len(points), count)]
-            return np.concatenate([function(self.covariance(part)) for part in parts])
-
-        return on_coarse_points(by_parts, _reached(self.cells, self.grid, self.prior), _COARSE_MM, self.grid)
-
-    def covariance(self, points_mm: np.ndarray) -> np.ndarray:
-        """Of the dose at LPS points (m, 3) with the cells, (m, n)."""
-        own = points_mm @ self.cells.axes
-        covariance = np.full((len(points_mm), len(self.cells)), self.prior.sd_gy**2)
+        across = np.ones((len(own_mm), len(self.cells)))
         for axis in range(3):
-            distance = own[:, axis, None] - self.own[:, axis]
-            covariance *= mean_with_point(distance, self.cells.sizes_mm[:, axis], self.prior.length_mm)
-        return covariance
+            distance = own_mm[:, axis, None] - self.own[:, axis]
+            across *= mean_with_point(distance, self.cells.sizes_mm[:, axis], self.prior.length_mm)
+        known = solve_triangular(self.factor[0], across.T, lower=True)
+        return 1.0 - self.prior.sd_gy**2 * (known**2).sum(axis=0)
 
 
-def _reached(cells: Cells, grid: Grid, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest LPS of the grid's part that the cells tell something of."""
-    reach, corners = _REACH * prior.length_mm, grid.corners_mm()
-    low = np.maximum(cells.centers_mm.min(axis=0) - reach, corners.min(axis=0))
-    high = np.minimum(cells.centers_mm.max(axis=0) + reach, corners.max(axis=0))
-    return low, np.maximum(low, high)
+def _coarse(cells: Cells, grid: Grid, prior: Prior) -> tuple[np.ndarray, ...]:
+    """Coordinates along the cells' axes, over the grid's part that the cells tell something of."""
+    reach, own, corners = _REACH * prior.length_mm, cells.centers_mm @ cells.axes, grid.corners_mm() @ cells.axes
+    low = np.maximum(own.min(axis=0) - reach, corners.min(axis=0))
+    high = np.minimum(own.max(axis=0) + reach, corners.max(axis=0))
+    return coarse_coordinates(low, np.maximum(low, high), _COARSE_MM)
 
 
-def _variance_by_tiles(cells: Cells, sd_gy: np.ndarray, grid: Grid, prior: Prior) -> np.ndarray:
-    """As `_Scattered.unseen`, each tile from the cells in and near it alone: slightly too much, never too little."""
+def _unseen_by_tiles(cells: Cells, sd_gy: np.ndarray, grid: Grid, prior: Prior) -> np.ndarray:
+    """Each tile from the cells in and near it alone: slightly too much is left, never too little."""
     from scipy.spatial import cKDTree
 
-    tree = cKDTree(cells.centers_mm)
-
-    def by_tiles(points: np.ndarray) -> np.ndarray:
-        found = np.ones(len(points))
-        tile = np.floor(points / _TILE_MM).astype(np.int64)
-        _, which = np.unique(tile, axis=0, return_inverse=True)
-        order = np.argsort(which.ravel(), kind="stable")
-        for part in np.split(order, np.flatnonzero(np.diff(which.ravel()[order])) + 1):
-            middle = (points[part].min(axis=0) + points[part].max(axis=0)) / 2
-            near = tree.query_ball_point(middle, _TILE_MM / 2 + _MARGIN_MM, p=np.inf)
-            if near:
-                local = _Scattered(cells.take(np.array(near)), grid, prior, sd_gy[near])
-                found[part] = local.left(local.covariance(points[part]))
-        return found
-
-    return np.clip(on_coarse_points(by_tiles, _reached(cells, grid, prior), _COARSE_MM, grid), 0.0, 1.0)
+    coordinates, tree = _coarse(cells, grid, prior), cKDTree(cells.centers_mm @ cells.axes)
+    found = np.ones([len(at) for at in coordinates])
+    parts = [np.split(np.arange(len(at)), np.flatnonzero(np.diff(np.floor(at / _TILE_MM))) + 1) for at in coordinates]
+    for block in ((a, b, c) for a in parts[0] for b in parts[1] for c in parts[2]):
+        points = np.stack(np.meshgrid(*(at[n] for at, n in zip(coordinates, block, strict=True)), indexing="ij"), -1)
+        middle = (points[0, 0, 0] + points[-1, -1, -1]) / 2
+        near = np.array(tree.query_ball_point(middle, _TILE_MM / 2 + _MARGIN_MM, p=np.inf), np.int64)
+        if near.size:
+            local = _Scattered(cells.take(near), grid, prior, sd_gy[near])
+            found[np.ix_(*block)] = local.left(points.reshape(-1, 3)).reshape(points.shape[:3])
+    return np.clip(from_lattice(coordinates, found, cells.axes, grid), 0.0, 1.0)

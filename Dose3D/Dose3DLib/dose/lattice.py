@@ -13,8 +13,8 @@ __all__ = ["CellLattice", "cell_lattice", "coordinates_along", "fill_missing"]
 
 _SAME_MM = 0.05
 """Coordinates that differ by less are one plane of cells: layouts are written with two decimals."""
-_LEAST_FILLED = 0.5
-"""A staggered detector fills a quarter of the lattice that holds its centres, or less; it is taken as scattered."""
+_LEAST_FILLED = 0.7
+"""A staggered detector fills half of the lattice that holds its centres, or less; it is taken as scattered."""
 _PARALLEL = 1e-6
 
 
@@ -46,7 +46,7 @@ class CellLattice:
 
 
 def cell_lattice(cells: Cells) -> CellLattice | None:
-    """The lattice of these cells; None where there is none of which at least half is filled."""
+    """The lattice of these cells; None where there is none that is filled for the most part."""
     own = cells.centers_mm @ cells.axes
     planes = [_planes(own[:, axis]) for axis in range(3)]
     nodes = np.prod([float(len(coordinates)) for coordinates, _ in planes])
@@ -64,19 +64,19 @@ def _planes(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.bincount(number, values) / np.maximum(np.bincount(number), 1), number
 
 
-def coordinates_along(cells: Cells, grid: Grid) -> tuple[tuple[int, np.ndarray], ...] | None:
-    """For the grid's axes k, j, i: the cells' axis along it and the voxels' coordinates on that axis, mm.
+def coordinates_along(axes: np.ndarray, grid: Grid) -> tuple[tuple[int, np.ndarray], ...] | None:
+    """For the grid's axes k, j, i: which of the orthonormal `axes` (columns) runs along it, and the voxels' mm on that.
 
-    None where the grid stands oblique to the cells.
+    None where the grid stands oblique to them.
     """
-    steps = (grid.affine[:3, :3].T @ cells.axes)[::-1]  # rows k, j, i; columns the cells' axes
+    steps = (grid.affine[:3, :3].T @ axes)[::-1]  # rows k, j, i; columns the axes
     order = np.abs(steps).argmax(axis=1)
     along = steps[np.arange(3), order]
     aside = steps.copy()
     aside[np.arange(3), order] = 0.0
     if len(set(order.tolist())) < 3 or np.abs(aside).max() > _PARALLEL * np.abs(along).min():
         return None
-    origin = grid.affine[:3, 3] @ cells.axes
+    origin = grid.affine[:3, 3] @ axes
     return tuple((int(a), origin[a] + step * np.arange(n)) for a, step, n in zip(order, along, grid.shape, strict=True))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .back_projection import back_projection
 from .interpolate import Kind, spread
-from .kriging import joined, kriging
+from .kriging import LEAST_IN_BODY, body_shares, joined, kriging
 from .noise_weight import noise_weight
 from .scale import ScaleProblem
 from .tikhonov import tikhonov
@@ -32,10 +32,14 @@ def method(name: str) -> Callable[[ScaleProblem], np.ndarray]:
 
 
 def _interpolated(problem: ScaleProblem, kind: Kind) -> np.ndarray:
-    """Several acquisitions are interpolated as one set of points."""
+    """Several acquisitions are interpolated as one set of points.
+
+    Of a cell across the body's surface the mean over its part in the body counts; one that is outside counts nothing.
+    """
     cells, values, _ = joined(problem)
-    if len(problem.operators) == 1:
-        cells, values = problem.operators[0].cells, np.where(problem.known(0), problem.values[0], np.nan)
+    if problem.body is not None:
+        share = body_shares(problem)
+        values = np.where(share >= LEAST_IN_BODY, values / np.maximum(share, LEAST_IN_BODY), np.nan)
     return np.where(problem.inside, spread(cells, problem.grid, kind)(values), 0.0)
 
 

@@ -32,6 +32,10 @@ _MARGIN_MM = 24.0
 _UNLIKELY_GY = 300.0
 _FLOOR = 0.05
 """Readings below this share of the highest have the noise of that share: no detector is exact at 0."""
+_MOVED_MM = 1.5
+"""A surface that moved by less is said to agree."""
+_LEAST_SD = 1e-3
+"""No reading is taken as better than this share of the highest, whatever it states."""
 _BODY_NAMES = ("body", "external", "skin", "outline")
 
 
@@ -96,10 +100,11 @@ def _warn_of_body(study: Study, found: Scaled, progress: Progress) -> None:
             )
     if body.body is None:
         progress.warn(f"The body {study.body_name} does not agree with the cells and was not used.")
-    elif body.offset_mm:
-        how = "enlarged" if body.offset_mm > 0 else "reduced"
+    elif max(map(abs, body.offset_mm)) >= _MOVED_MM:
+        mean, low, high = body.offset_mm
         progress.warn(
-            f"The body {study.body_name} was {how} by {abs(body.offset_mm):g} mm, with which the cells agree best."
+            f"The surface of the body {study.body_name} was moved by {low:+.1f} to {high:+.1f} mm (mean {mean:+.1f}; "
+            "outwards above 0), with which the cells agree best."
         )
 
 
@@ -232,7 +237,7 @@ def _values(settings: Settings, readings: Readings) -> tuple[np.ndarray, np.ndar
     highest = float(np.nanmax(values))
     usual = settings.noise / 100 * np.maximum(np.abs(np.nan_to_num(values)), _FLOOR * highest)
     stated = np.isfinite(readings.sd_gy) & (readings.sd_gy > 0)
-    return values, np.where(stated, np.maximum(readings.sd_gy, 1e-4 * highest), usual)
+    return values, np.where(stated, np.maximum(readings.sd_gy, _LEAST_SD * highest), usual)
 
 
 def _with_plan(settings: Settings, study: Study, facts: list[dict[str, Any]], progress: Progress) -> Study:
