@@ -22,7 +22,7 @@ from .lattice import Lattice, lattice_cells
 from .layout import Layout
 from .placement import Placement
 
-__all__ = ["CELL_MM", "Preset", "preset_layout", "presets"]
+__all__ = ["CELL_MM", "Preset", "find_preset", "preset_layout", "presets"]
 
 CELL_MM = 10.0
 """Edge of a cell (dose3d/g4rt, D3DCell.cc); until July 2024 it was 10.4 mm."""
@@ -56,6 +56,22 @@ class Preset:
     size_mm: float = CELL_MM
 
 
+def find_preset(name: str) -> Preset:
+    """The preset of this name.
+
+    Raises
+    ------
+    InputError
+        there is none; the nearest name is given.
+    """
+    known = presets()
+    if name not in known:
+        near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+        remedy = f'did you mean "{near[0]}"?' if near else f"choose from {', '.join(known)}"
+        raise InputError("--preset", f"{name!r} is no published layout", remedy)
+    return known[name]
+
+
 def preset_layout(
     name: str, placement: Placement, size_mm: float | np.ndarray | None = None, wall_mm: float | None = None
 ) -> Layout:
@@ -66,12 +82,7 @@ def preset_layout(
     InputError
         no such name; the nearest one is given.
     """
-    known = presets()
-    if name not in known:
-        near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-        remedy = f'did you mean "{near[0]}"?' if near else f"choose from {', '.join(known)}"
-        raise InputError("--preset", f"{name!r} is no published layout", remedy)
-    preset = known[name]
+    preset = find_preset(name)
     points = np.array(preset.points)
     count = len(points)
     labels = preset.labels or tuple(f"cell_{n:03d}" for n in range(1, count + 1))

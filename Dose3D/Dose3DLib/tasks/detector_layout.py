@@ -134,10 +134,10 @@ def _make(settings: Settings, progress: Progress) -> _Made:
 
 
 def _source(settings: Settings) -> str:
-    from ..detector.presets import presets
+    from ..detector.presets import find_preset
 
     if settings.preset:
-        preset = presets()[settings.preset]
+        preset = find_preset(settings.preset)
         return f"{preset.what} ({preset.source})"
     return settings.from_file.name if settings.from_file else ""
 

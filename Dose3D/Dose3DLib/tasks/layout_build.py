@@ -37,6 +37,8 @@ def check_settings(settings: Settings) -> None:
     ------
     InputError
     """
+    from ..detector.presets import find_preset
+
     sources = [name for name in ("preset", "from_file", "count") if getattr(settings, name)]
     if len(sources) > 1:
         flags = " and ".join(_flag(name) for name in sources)
@@ -44,6 +46,8 @@ def check_settings(settings: Settings) -> None:
     if not sources and settings.structures is None:
         remedy = "give --preset, --from-file, --count, or --structures (with --ct) to be filled"
         raise InputError("detector layout", "nothing says which cells there are", remedy)
+    if settings.preset:
+        find_preset(settings.preset)
     origin = _flag(sources[0]) if sources else ""
     if origin:
         _refuse(settings, _FILLING, f"chooses cells of a lattice, and {origin} says which there are")
