@@ -21,7 +21,7 @@ __all__ = ["StructureFidelity", "layout_fidelity", "surface_distances"]
 _PARTS, _COARSEST_MM = 8, 2.0
 """Surfaces are compared on a grid of so many parts to the shortest edge of a box, and of at most this step."""
 _MOST_PARTS = 4_000_000
-_PLACES = 200
+_PLACES = 1000
 
 
 @dataclass(frozen=True)
