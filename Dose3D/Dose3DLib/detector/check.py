@@ -6,12 +6,26 @@ import numpy as np
 
 from ..geometry.cells import Cells
 
-__all__ = ["TOLERANCE_MM", "fitting_wall", "overlapping_pair"]
+__all__ = ["FARTHEST_MM", "SMALLEST_MM", "TOLERANCE_MM", "fitting_wall", "odd_numbers", "overlapping_pair"]
 
 TOLERANCE_MM = 1e-3
 """Boxes that share less than this have rounded numbers, no fault."""
 
+FARTHEST_MM, SMALLEST_MM = 1e5, 0.01
+"""A cell more than 100 m away, or shorter than this, comes from numbers in another unit or from a damaged file."""
+
 _CHUNK = 8192
+
+
+def odd_numbers(centers_mm: np.ndarray, sizes_mm: np.ndarray) -> str:
+    """What is wrong with positions (n, 3) or sizes (any shape) that no detector in a patient has; "" for plain ones."""
+    farthest = float(np.abs(centers_mm).max(initial=0.0))
+    if not farthest <= FARTHEST_MM:
+        return f"has a cell {farthest:.3g} mm away"
+    least, most = float(np.min(sizes_mm, initial=1.0)), float(np.max(sizes_mm, initial=1.0))
+    if not (least >= SMALLEST_MM and most <= FARTHEST_MM):
+        return f"has a cell of {least if least < SMALLEST_MM else most:.3g} mm"
+    return ""
 
 
 def overlapping_pair(cells: Cells, wall_mm: float = 0.0) -> tuple[int, int, float] | None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..geometry.cells import Cells
-from .check import fitting_wall
+from .check import fitting_wall, odd_numbers
 from .layout import Layout
 from .placement import Placement
 from .table_text import Table, parse_rows, read_table
@@ -80,6 +80,8 @@ def make_layout(
         raise InputError(path, f"has the cell {twice[0][:40]!r} twice", "give each cell a name of its own")
     if not np.isfinite(points_mm).all():
         raise InputError(path, "has a centre that is not finite", "give numbers")
+    if odd := odd_numbers(points_mm, np.asarray(size_mm)):
+        raise InputError(path, odd, "give centres and sizes in mm")
     sizes = np.broadcast_to(np.asarray(size_mm, np.float64), (len(labels), 3))
     cells = Cells(tuple(labels), placement.lps(np.reshape(points_mm, (-1, 3))), sizes, placement.to_lps)
     wall = fitting_wall(cells, COVER_MM)

@@ -11,10 +11,10 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..geometry.cells import Cells
-from .check import overlapping_pair
+from .check import FARTHEST_MM, odd_numbers, overlapping_pair
 from .layout import Layout
 from .placement import Placement
-from .table_text import MAXIMUM_ROWS, Table, formula_in, read_table, read_text, three_numbers
+from .table_text import MAXIMUM_ROWS, Table, formula_in, read_table, read_text, three_numbers, typed
 
 __all__ = ["TEXT_FACTS", "check_layout", "is_own_layout", "layout_text", "moved", "read_layout", "write_layout"]
 
@@ -99,6 +99,8 @@ def check_layout(path: object, layout: Layout) -> Layout:
         raise InputError(path, "has no cells", "give a layout with at least one cell")
     if len(layout) > MAXIMUM_ROWS:
         raise InputError(path, f"has {len(layout)} cells, more than a million", "give a layout of fewer cells")
+    if odd := odd_numbers(layout.cells.centers_mm, layout.cells.sizes_mm):
+        raise InputError(path, odd, "give centres and sizes in mm")
     found = overlapping_pair(layout.cells, layout.wall_mm)
     if found is None:
         return layout
@@ -114,6 +116,8 @@ def layout_text(layout: Layout, path: object = "the layout") -> str:
     """The whole content of LAYOUT.csv."""
     facts = list(layout.facts)
     _check_names(path, [*layout.cells.labels, *layout.layers, *facts])
+    if taken := [name for name in facts if name in _FIXED]:
+        raise InputError(path, f"the column {taken[0]!r} has a meaning of its own", "rename it")
     columns = [_column(path, layout.facts[name]) for name in facts]
     file = io.StringIO()
     file.write("".join(f"# {line}\n" for line in _head(layout)))
@@ -195,6 +199,8 @@ def _placement(table: Table, notes: list[str]) -> Placement:
     isocenter, matrix = np.zeros(3), np.eye(3)
     if "isocenter_mm" in table.comments:
         isocenter = three_numbers(table.path, "isocenter_mm", table.comments["isocenter_mm"])
+        if np.abs(isocenter).max() > FARTHEST_MM:
+            raise InputError(table.path, f"isocenter_mm is {np.abs(isocenter).max():.3g} mm away", "give it in mm")
     if "to_lps" in table.comments:
         matrix = _matrix(table, "to_lps")
     else:
@@ -211,7 +217,7 @@ def _matrix(table: Table, key: str) -> np.ndarray:
 
 def _wall(table: Table) -> float:
     wall = float(three_numbers(table.path, "wall_mm", table.comments.get("wall_mm", "0"), 1)[0])
-    if wall < 0:
+    if not 0 <= wall <= FARTHEST_MM:
         raise InputError(table.path, f"wall_mm is {wall:g}", "give a thickness of at least 0 mm")
     return wall
 
@@ -255,9 +261,4 @@ def _fact(table: Table, name: str) -> np.ndarray:
     """Numbers where every field is one (empty: NaN), else the texts."""
     position = table.rows[0].index(name)
     texts = [row[position].strip() for row in table.rows[1:]]
-    if name in TEXT_FACTS or not any(texts):
-        return np.array(texts, dtype=str)
-    try:
-        return table.column(position, name, missing=np.nan)
-    except InputError:
-        return np.array(texts, dtype=str)
+    return np.array(texts, dtype=str) if name in TEXT_FACTS else typed(texts)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import InputError
 
-__all__ = ["MAXIMUM_ROWS", "Table", "formula_in", "parse_rows", "read_table", "read_text", "three_numbers"]
+__all__ = ["MAXIMUM_ROWS", "Table", "formula_in", "parse_rows", "read_table", "read_text", "three_numbers", "typed"]
 
 MAXIMUM_ROWS = 1_000_000
 """Cells of the largest layout that is read; real detectors have some dozens."""
@@ -60,7 +60,7 @@ class Table:
             if not text and missing is not None:
                 values[n] = missing
                 continue
-            value = _number(text, self.delimiter != ",")
+            value = _number(text)
             if value is None:
                 raise self.fault(n + 1, f"{text!r} in column {name} is no number", "give numbers in plain notation")
             values[n] = value
@@ -71,7 +71,7 @@ class Table:
         return InputError(self.path, f"line {self.lines[row]}: {cause}", remedy)
 
     def _check_points(self, texts: list[str], name: str) -> None:
-        if self.delimiter != "," and any("," in text for text in texts) and any("." in text for text in texts):
+        if any("," in text for text in texts) and any("." in text for text in texts):
             cause = f"column {name} has decimal points and decimal commas side by side"
             raise InputError(self.path, cause, "save it with one of them")
 
@@ -137,7 +137,7 @@ def parse_rows(path: Path, text: str) -> Table:
         if bare.startswith("#"):
             key, _, value = bare.lstrip("#").partition(":")
             comments[" ".join(key.lower().split())] = value.strip()
-        elif bare:
+        elif bare and not (bare.lower().startswith("sep=") and not kept):  # Excel names its delimiter so
             kept.append(line)
             lines.append(number)
     if len(kept) > MAXIMUM_ROWS + 1000:
@@ -161,7 +161,7 @@ def formula_in(text: str) -> bool:
         return False
     if bare[:1] in ("=", "@"):
         return True
-    return len(bare) > 1 and _number(bare, True) is None
+    return len(bare) > 1 and _number(bare) is None
 
 
 def three_numbers(path: Path, what: str, text: str, count: int = 3) -> np.ndarray:
@@ -172,7 +172,7 @@ def three_numbers(path: Path, what: str, text: str, count: int = 3) -> np.ndarra
     InputError
         another count, or no finite numbers.
     """
-    parts = [_number(part, False) for part in re.split(r"[\s,;]+", text.strip()) if part]
+    parts = [_number(part) for part in re.split(r"[\s,;]+", text.strip()) if part]
     if len(parts) != count or any(part is None or not math.isfinite(part) for part in parts):
         raise InputError(path, f"{what} is {text[:60]!r}", f"give {count} number{'s' if count > 1 else ''}")
     return np.array(parts, np.float64)
@@ -208,9 +208,20 @@ def _fitted(table: Table, n: int, row: list[str], width: int) -> list[str]:
     return row[:width]
 
 
-def _number(text: str, comma: bool) -> float | None:
-    """None where the text is no plain number; no underscores, blanks inside, hexadecimal or 1.234,5."""
+def typed(texts: list[str]) -> np.ndarray:
+    """Floats where every text is a number or empty (NaN) and one is a number; else the texts."""
+    numbers = [np.nan if not text.strip() else _number(text) for text in texts]
+    if None in numbers or not any(text.strip() for text in texts):
+        return np.array(texts, dtype=str)
+    return np.array(numbers, np.float64)
+
+
+def _number(text: str) -> float | None:
+    """None where the text is no plain number; no underscores, blanks inside, hexadecimal or 1.234,5.
+
+    A field that holds a comma stood between other delimiters or in quotes: the comma is a decimal one.
+    """
     text = text.strip()
-    if comma and text.count(",") == 1 and "." not in text:
+    if text.count(",") == 1 and "." not in text:
         text = text.replace(",", ".")
     return float(text) if _PLAIN.fullmatch(text) else None

@@ -20,7 +20,7 @@ from ..core.errors import InputError
 from .foreign import make_layout
 from .layout import Layout
 from .placement import Placement
-from .table_text import MAXIMUM_ROWS
+from .table_text import MAXIMUM_ROWS, typed
 
 __all__ = ["SHEET", "bodies_layout", "read_sheet", "read_workbook"]
 
@@ -62,10 +62,8 @@ def bodies_layout(path: Path, rows: list[list[str]], placement: Placement, size_
     points = _numbers(path, kept, centers, "the centre")
     sizes = _box_sizes(path, kept, place)
     layout = make_layout(path, _ids(kept, place), points, placement, size_mm if sizes is None else sizes)
-    facts = {
-        name: np.array([row[place[_plain(name)]].strip() for row in kept]) for name in _KEPT if _plain(name) in place
-    }
-    facts = {name: column for name, column in facts.items() if any(column)}
+    texts = {name: [row[place[_plain(name)]].strip() for row in kept] for name in _KEPT if _plain(name) in place}
+    facts = {name: typed(column) for name, column in texts.items() if any(column)}
     return Layout(layout.cells, placement, (), layout.wall_mm, layout.name, facts, (*layout.notes, *notes))
 
 

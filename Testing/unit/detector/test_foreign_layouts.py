@@ -37,7 +37,15 @@ def test_positions_are_put_where_the_placement_says(tmp_path):
     assert layout.cells.centers_mm.tolist() == [[100 - 1, 200 + 3, 300 + 2]]
 
 
-@pytest.mark.parametrize("text", ["5,95;0,0;12\n-5,95;0;12\n", "5,95\t0\t12,0\n-5,95\t0\t12\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5,95;0,0;12\n-5,95;0;12\n",
+        "5,95\t0\t12,0\n-5,95\t0\t12\n",
+        '"5,95","0","12"\n"-5,95","0","12,0"\n',
+        "sep=;\n5,95;0;12\n-5,95;0;12\n",
+    ],
+)
 def test_decimal_commas(tmp_path, text):
     assert _read(tmp_path, text).detector_centers_mm().tolist() == [[5.95, 0, 12], [-5.95, 0, 12]]
 
@@ -97,6 +105,8 @@ def test_gate_units_and_a_common_turn(tmp_path):
         ("CellLabel,CellPosX[mm],CellPosY[mm],CellPosZ[mm]\na,0,0,0\na,20,0,0\n", "has the cell 'a' twice"),
         ("Cell IdX,Voxel IdX,X [mm],Y [mm],Z [mm]\n0,0,0,0,0\n", "lists the voxels"),
         ("Label,X [mm],Y [mm],Z [mm]\na,0,nan,0\n", "not finite"),
+        ("0,0,1e308\n", "has a cell 1e\\+308 mm away"),
+        (GATE.replace("mm", "m") + "0 0 0 1 0 0 0 1e5\n", "has a cell 1e\\+08 mm away"),
         (GATE + "0 0 0 1 0 5.95 0\n", "line 5 is no placement"),
         (GATE + "0 0 0 1 0 0 0 0\n0 9 0 1 0 50 0 0\n", "different angles"),
         (GATE + "0 0 0 1 0 0 0 0\n1 0 0 1 0 50 0 0\n", "with time"),
@@ -164,7 +174,7 @@ def test_the_mapping_workbook(tmp_path):
     assert layout.cells.labels == ("ON273", "ON127")
     assert layout.detector_centers_mm().tolist() == [[35.6, 62.65, 59.45], [51, 62.65, 59.45]]
     assert np.allclose(layout.cells.sizes_mm, 10)
-    assert layout.facts["cal_params"].tolist() == ["0.93", "1.25"]
+    assert layout.facts["cal_params"].tolist() == [0.93, 1.25]
     assert layout.facts["fiber_id"].tolist() == ["F1", ""]
 
 
