@@ -142,7 +142,7 @@ def calibrate(raw: RawReadings, channels: Channels | None, plan: Plan) -> Calibr
     _mark_saturated(work, own, plan)
     mean, sd, count = _averages(work, plan)
     background, background_sd = _background(work, plan)
-    _find_dead(work, own, mean, plan)
+    _find_dead(work, mean, plan)
     sd = np.hypot(sd, background_sd)
     factor = own.factor * plan.factor
     dose = (mean - background) * factor
@@ -286,16 +286,13 @@ def _background(work: _Work, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     return level, sd
 
 
-def _find_dead(work: _Work, own: Channels, mean: np.ndarray, plan: Plan) -> None:
+def _find_dead(work: _Work, mean: np.ndarray, plan: Plan) -> None:
     if plan.dead_below is not None:
         work.state[(mean < plan.dead_below) & (work.state == "ok")] = "dead"
     found = work.state == "dead"
     rule = "" if plan.dead_below is None else f" (below {plan.dead_below:.6g}, or named)"
-    work.step(
-        "dead channels",
-        f"{int(found.sum())} dead channels{rule}" + (f": {work.named(found)}" if found.any() else ""),
-        found,
-    )
+    names = f"{int(found.sum())}{rule}: {work.named(found)}" if found.any() else f"none{rule}"
+    work.step("dead channels", names, found)
     if found.any():
         work.warnings.append(f"{int(found.sum())} cells are dead and have no value: {work.named(found)}")
 

@@ -27,7 +27,9 @@ Model = Literal["linear", "constant"]
 _ALIGNED = 1e-7
 """Cells whose axes are this close to the grid's (radians) are taken as parallel to them: 1e-6 mm on a cell of 10 mm."""
 _WHOLE = 1e-9
-"""A cell with less than this outside the grid lies in it, and one with less than this inside lies outside: rounding."""
+"""A cell with less than this outside the grid lies in it: the rest is rounding."""
+_TOUCH = 1e-12
+"""A cell with less than this inside the grid lies outside: it touches it, or not even that."""
 _ENTRIES = 4_000_000
 """Weights that are made at a time, to spare memory."""
 
@@ -90,7 +92,7 @@ def _means(
         return csr_matrix(size), np.zeros(size[0])
     row, column, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     fraction = np.bincount(row, values, size[0])
-    fraction[fraction < _WHOLE] = 0.0
+    fraction[fraction < _TOUCH] = 0.0
     kept = fraction[row] > 0
     values = values[kept] / fraction[row[kept]]
     return csr_matrix((values, (row[kept], column[kept])), size), fraction

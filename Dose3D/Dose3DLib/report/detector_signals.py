@@ -70,8 +70,8 @@ def signals_page(content: SignalsReport) -> Page:
 
 
 def _steps_section(content: SignalsReport) -> Section:
-    rows = tuple((str(n), name, text, f"{count:,}") for n, (name, text, count) in enumerate(content.steps, 1))
-    table = Table(("", "Step", "What was done", "Channels"), rows, "rllr")
+    rows = tuple((f"{n}. {name}", text, f"{count:,}") for n, (name, text, count) in enumerate(content.steps, 1))
+    table = Table(("Step", "What was done", "Channels"), rows, "llr")
     intro = (
         "From the readings to doses in the cells' scintillator, in this order. A cell is no tissue: how its dose is "
         "carried to the patient is another step."
