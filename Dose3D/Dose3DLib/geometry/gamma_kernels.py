@@ -19,8 +19,11 @@ vec4 = wp.vec4d
 vec8 = wp.types.vector(length=8, dtype=wp.float64)
 
 _MOST_CUTS = wp.constant(wp.int32(20))
+_NEWTON = wp.constant(wp.int32(3))
+_EXACT = wp.constant(wp.float64(1e-9))
 _POLISH = wp.constant(wp.int32(5))
-_SETTLED = wp.constant(wp.float64(1e-7))
+_SETTLED = wp.constant(wp.float64(1e-5))
+_LOWER_FACE = wp.constant(wp.float64(-1 + 1e-9))
 _AT_ONE = wp.constant(wp.float64(1e-6))
 
 
@@ -57,16 +60,9 @@ def into(a: vec3, half: vec3) -> vec3:
 
 
 @wp.func
-def nearest_affine(level: real, slope: vec3, rest: real, place: vec3, half: vec3) -> vec4:
-    """Place in the box where an affine function, less `rest`, is nearest, and the distance there squared."""
-    start = into(place, half)
-    sign = real(1.0)
-    if level + wp.dot(slope, start) < real(0.0):
-        sign = real(-1.0)
-    g = slope * sign
-    c = level * sign - rest
+def multiplier_by_clips(c: real, g: vec3, place: vec3, half: vec3, high: real) -> real:
+    """The multiplier between 0 and `high`, from the ones at which a clip begins or ends: always found."""
     low = real(0.0)
-    high = wp.max(c + wp.dot(g, start), real(0.0))
     for i in range(3):
         if g[i] != real(0.0):
             for side in range(2):
@@ -79,11 +75,41 @@ def nearest_affine(level: real, slope: vec3, rest: real, place: vec3, half: vec3
     middle = real(0.5) * (low + high)
     free = place - middle * g
     at = into(free, half)
+    return wp.clamp(middle + (c + wp.dot(g, at) - middle) / steepness(at, free, g), low, high)
+
+
+@wp.func
+def steepness(at: vec3, free: vec3, g: vec3) -> real:
+    """How fast the error of the multiplier falls: axes that are clipped do not move."""
     steep = real(1.0)
     for i in range(3):
         if at[i] == free[i]:
             steep += g[i] * g[i]
-    multiplier = wp.clamp(middle + (c + wp.dot(g, at) - middle) / steep, low, high)
+    return steep
+
+
+@wp.func
+def nearest_affine(level: real, slope: vec3, rest: real, place: vec3, half: vec3, guess: real) -> vec4:
+    """Place in the box where an affine function, less `rest`, is nearest, and the distance there squared."""
+    start = into(place, half)
+    sign = real(1.0)
+    if level + wp.dot(slope, start) < real(0.0):
+        sign = real(-1.0)
+    g = slope * sign
+    c = level * sign - rest
+    high = wp.max(c + wp.dot(g, start), real(0.0))
+    multiplier = wp.min(guess, high)
+    is_found = bool(False)  # noqa: UP018 - a variable of Warp, not a constant
+    for _ in range(_NEWTON):
+        free = place - multiplier * g
+        at = into(free, half)
+        error = c + wp.dot(g, at) - multiplier
+        if wp.abs(error) <= _EXACT * (real(1.0) + multiplier):
+            is_found = True
+            break
+        multiplier = wp.clamp(multiplier + error / steepness(at, free, g), real(0.0), high)
+    if not is_found:
+        multiplier = multiplier_by_clips(c, g, place, half, high)
     at = into(place - multiplier * g, half)
     reached = c + wp.dot(g, at)
     bound = wp.length_sq(at - place) + multiplier * (real(2.0) * reached - multiplier)
@@ -135,41 +161,57 @@ def is_convex(t: vec8, middle: vec3, size: real, h: vec3, largest: real) -> bool
 
 
 @wp.func
-def in_box(best: real, t: vec8, middle: vec3, size: real, q: vec3, h: vec3) -> vec2:
-    """The least of `best` and two places in a box, and a lower bound of the distance to the box."""
+def dual(multiplier: real, level: real, slope: vec3, rest: real, place: vec3, half: vec3) -> real:
+    """A lower bound of the squared distance to an affine function, less `rest`, in a box, by any multiplier."""
+    sign = real(1.0)
+    if level + wp.dot(slope, into(place, half)) < real(0.0):
+        sign = real(-1.0)
+    at = into(place - multiplier * sign * slope, half)
+    reached = sign * (level + wp.dot(slope, at)) - rest
+    return wp.length_sq(at - place) + multiplier * (real(2.0) * reached - multiplier)
+
+
+@wp.func
+def in_box(known: vec2, t: vec8, middle: vec3, size: real, q: vec3, h: vec3) -> vec3:
+    """The least known distance and its multiplier, lowered by places in a box; a lower bound of the distance to it."""
+    best = known[0]
+    multiplier = known[1]
     g = gradient_at(t, middle) * size
     dose = value_at(t, middle)
     slope = over(g, h)
     rest = rest_of(t, middle, size)
     if not may_be_nearer(best, dose, g, slope, rest, q, h):
-        return vec2(best, best)
-    found = nearest_affine(dose, slope, rest, q, h)
+        return vec3(best, multiplier, best)
+    # What was the multiplier of the nearest place so far is a good guess for its neighbours.
+    if dual(multiplier, dose, slope, rest, q, h) >= best * best:
+        return vec3(best, multiplier, best)
+    found = nearest_affine(dose, slope, rest, q, h, multiplier)
+    if found[3] >= best * best:
+        return vec3(best, multiplier, best)
     at = vec3(found[0], found[1], found[2])
-    spot = middle + size * over(at, h)
-    there = value_at(t, spot)
-    before = wp.sqrt(wp.length_sq(at - q) + there * there)
-    nearer = wp.min(best, before)
-    if found[3] < nearer * nearer:
-        largest = wp.abs(dose) + wp.abs(g[0]) + wp.abs(g[1]) + wp.abs(g[2]) + rest
-        for _ in range(_POLISH):  # with the tangent there: towards the least distance in the box
-            slope = over(gradient_at(t, spot) * size, h)
-            again = nearest_affine(there - wp.dot(slope, at), slope, real(0.0), q, h)
-            at = vec3(again[0], again[1], again[2])
-            spot = middle + size * over(at, h)
-            there = value_at(t, spot)
-            value = wp.sqrt(wp.length_sq(at - q) + there * there)
-            nearer = wp.min(nearer, value)
-            if wp.abs(value - before) < _SETTLED:
-                if is_convex(t, middle, size, h, largest):
-                    return vec2(nearer, nearer)
-                break
-            before = value
-    return vec2(nearer, wp.sqrt(found[3]))
+    before = real(1e300)
+    largest = wp.abs(dose) + wp.abs(g[0]) + wp.abs(g[1]) + wp.abs(g[2]) + rest
+    for _ in range(_POLISH):  # with the tangent at each place: towards the least distance in the box
+        spot = middle + size * over(at, h)
+        there = value_at(t, spot)
+        value = wp.sqrt(wp.length_sq(at - q) + there * there)
+        if value < best:
+            best = value
+            multiplier = wp.abs(there)
+        if wp.abs(value - before) < _SETTLED:
+            if is_convex(t, middle, size, h, largest):
+                return vec3(best, multiplier, best)
+            break
+        before = value
+        slope = over(gradient_at(t, spot) * size, h)
+        again = nearest_affine(there - wp.dot(slope, at), slope, real(0.0), q, h, wp.abs(there))
+        at = vec3(again[0], again[1], again[2])
+    return vec3(best, multiplier, wp.sqrt(found[3]))
 
 
 @wp.func
-def lowered(best: real, t: vec8, place: vec3, half: vec3, tolerance: real) -> real:
-    """The least of `best` and the distance to a cell."""
+def lowered(known: vec2, t: vec8, place: vec3, half: vec3, tolerance: real) -> vec2:
+    """The least known distance and its multiplier, lowered by those to a cell."""
     flat = wp.int64(0)
     for i in range(3):
         if half[i] <= real(0.0):
@@ -179,12 +221,12 @@ def lowered(best: real, t: vec8, place: vec3, half: vec3, tolerance: real) -> re
     size = real(1.0)
     while True:
         middle = middle_of(code, cut, half)
-        found = in_box(best, t, middle, size, place - wp.cw_mul(middle, half), half * size)
-        best = found[0]
+        found = in_box(known, t, middle, size, place - wp.cw_mul(middle, half), half * size)
+        known = vec2(found[0], found[1])
         margin = tolerance
-        if best > real(1.0) and found[1] < real(1.0):
+        if found[0] > real(1.0) and found[2] < real(1.0):
             margin = _AT_ONE
-        if found[1] < best - margin and cut < _MOST_CUTS:
+        if found[2] < found[0] - margin and cut < _MOST_CUTS:
             code = code * wp.int64(8)
             cut += wp.int32(1)
             size *= real(0.5)
@@ -199,16 +241,24 @@ def lowered(best: real, t: vec8, place: vec3, half: vec3, tolerance: real) -> re
                 break
         if cut == wp.int32(0):
             break
-    return best
+    return known
 
 
 @wp.func
-def terms_of(dose: wp.array(dtype=wp.float64), first: wp.int32, step: wp.vec3i, level: real, width: real) -> vec8:
+def corners_of(dose: wp.array(dtype=wp.float64), first: wp.int32, step: wp.vec3i) -> vec8:
+    """Doses at the corners of a cell."""
+    v = vec8()
+    for n in range(8):
+        v[n] = dose[first + step[0] * ((n >> 2) & 1) + step[1] * ((n >> 1) & 1) + step[2] * (n & 1)]
+    return v
+
+
+@wp.func
+def terms_of(corners: vec8, level: real, scale: real) -> vec8:
     """Terms of a cell from its corners."""
     v = vec8()
     for n in range(8):
-        at = first + step[0] * ((n >> 2) & 1) + step[1] * ((n >> 1) & 1) + step[2] * (n & 1)
-        v[n] = (dose[at] - level) / width
+        v[n] = (corners[n] - level) * scale
     for bit in range(3):
         for n in range(8):
             if ((n >> bit) & 1) == 0:
@@ -234,29 +284,76 @@ class Field:
     limits: wp.vec2d
 
 
+@wp.struct
+class Box:
+    """A cell of the field: its first corner, half its lengths, the point from its middle; `first` < 0: no such cell."""
+
+    first: wp.int32
+    half: wp.vec3d
+    place: wp.vec3d
+
+
 @wp.func
-def below(known: real, field: Field, cell: wp.vec3i, place: vec3, point: vec2) -> real:
-    """The least of what is known and the distance to one cell, if there is such a cell."""
+def box_of(field: Field, cell: wp.vec3i, place: vec3) -> Box:
+    box = Box()
+    box.first = -1
     starts = wp.vec3i(0, field.shape[0], field.shape[0] + field.shape[1])
-    stride = wp.vec3i(field.shape[1] * field.shape[2], field.shape[2], 1)
-    step = wp.vec3i(0, 0, 0)
-    half = vec3(real(0.0), real(0.0), real(0.0))
-    q = vec3(real(0.0), real(0.0), real(0.0))
     for i in range(3):
         if cell[i] < 0 or cell[i] >= wp.max(field.shape[i] - 1, 1):
-            return known
-        if field.shape[i] > 1:
-            step[i] = stride[i]
+            return box
+    for i in range(3):
         low = field.axes[starts[i] + cell[i]]
         high = field.axes[starts[i] + wp.min(cell[i] + 1, field.shape[i] - 1)]
-        half[i] = real(0.5) * (high - low)
-        q[i] = place[i] - real(0.5) * (high + low)
-    if wp.length_sq(q - into(q, half)) < known * known:
-        first = cell[0] * stride[0] + cell[1] * stride[1] + cell[2] * stride[2]
-        terms = terms_of(field.dose, first, step, point[0], point[1])
-        if terms[0] == terms[0]:  # no corner is NaN
-            return lowered(known, terms, q, half, field.limits[1])
+        box.half[i] = real(0.5) * (high - low)
+        box.place[i] = place[i] - real(0.5) * (high + low)
+    box.first = (cell[0] * field.shape[1] + cell[1]) * field.shape[2] + cell[2]
+    return box
+
+
+@wp.func
+def steps_of(field: Field) -> wp.vec3i:
+    """From a cell's first corner to the next one along each axis; 0 along an axis of one point."""
+    step = wp.vec3i(field.shape[1] * field.shape[2], field.shape[2], 1)
+    for i in range(3):
+        if field.shape[i] == 1:
+            step[i] = 0
+    return step
+
+
+@wp.func
+def below(known: vec2, field: Field, box: Box, step: wp.vec3i, point: vec2) -> vec2:
+    """The least known distance and its multiplier, lowered by those to one cell, if there is such a cell."""
+    if box.first < 0:
+        return known
+    limit = known[0] * known[0] - wp.length_sq(box.place - into(box.place, box.half))
+    if limit <= real(0.0):
+        return known
+    corners = corners_of(field.dose, box.first, step)
+    low = wp.min(corners) - point[0]
+    high = wp.max(corners) - point[0]
+    level = wp.max(wp.max(low, -high), real(0.0)) * point[1]
+    if level * level >= limit:
+        return known
+    terms = terms_of(corners, point[0], point[1])
+    if terms[0] == terms[0]:  # no corner is NaN
+        return lowered(known, terms, box.place, box.half, field.limits[1])
     return known
+
+
+@wp.func
+def towards(field: Field, cell: wp.vec3i, place: vec3, step: wp.vec3i, point: vec2) -> wp.vec3i:
+    """Of the cells that touch a grid point, the one that the dose of the point is looked for in, by the gradient."""
+    box = box_of(field, cell, place)
+    better = wp.vec3i(cell[0], cell[1], cell[2])
+    if box.first < 0:
+        return better
+    terms = terms_of(corners_of(field.dose, box.first, step), point[0], point[1])
+    at = over(box.place, box.half)
+    way = gradient_at(terms, at) * -value_at(terms, at)
+    for i in range(3):
+        if at[i] <= _LOWER_FACE and way[i] < real(0.0) and cell[i] > 0:
+            better[i] = cell[i] - 1
+    return better
 
 
 @wp.kernel
@@ -267,14 +364,22 @@ def search_kernel(
     cells: wp.array(dtype=wp.vec3i),
     best: wp.array(dtype=wp.float64),
 ):
-    """Lower `best` of each point by the cells around it, nearest first."""
+    """Lower `best` of each point by the cells around it: first the likeliest, then all, nearest first."""
     n = wp.tid()
-    known = best[n]
+    if not best[n] > field.limits[0]:
+        return
+    place = places[n]
+    point = points[n]
+    step = steps_of(field)
+    likely = towards(field, cells[n], place, step, point)
+    known = below(vec2(best[n], best[n]), field, box_of(field, likely, place), step, point)
     for o in range(field.offsets.shape[0]):
-        if not (known > field.least[o] and known > field.limits[0]):
+        if known[0] <= field.least[o] or known[0] <= field.limits[0]:
             break
-        known = below(known, field, cells[n] + field.offsets[o], places[n], points[n])
-    best[n] = known
+        cell = cells[n] + field.offsets[o]
+        if cell[0] != likely[0] or cell[1] != likely[1] or cell[2] != likely[2]:
+            known = below(known, field, box_of(field, cell, place), step, point)
+    best[n] = known[0]
 
 
 class CompiledSearch:
@@ -292,7 +397,7 @@ class CompiledSearch:
 
     def search(self, points, cells: np.ndarray, best: np.ndarray) -> np.ndarray:
         """`best` (n,) lowered by the cells around each point; `cells` (n, 3) hold them."""
-        values = np.column_stack([points.dose, points.width])
+        values = np.column_stack([points.dose, 1 / points.width])
         found = _array(best, np.float64, wp.float64)
         inputs = [self.field, _array(points.places, np.float64, wp.vec3d), _array(values, np.float64, wp.vec2d),
                   _array(cells, np.int32, wp.vec3i), found]  # fmt: skip
