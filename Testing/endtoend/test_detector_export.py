@@ -142,7 +142,8 @@ def test_a_ct_that_a_planning_system_can_read(layout_file, tmp_path):
     assert structures.FrameOfReferenceUID == slice_.FrameOfReferenceUID
     names = [roi.ROIName for roi in structures.StructureSetROISequence]
     assert names == ["External", *layout.cells.labels]
-    assert structures.RTROIObservationsSequence[0].RTROIInterpretedType == "EXTERNAL"
+    kinds = [item.RTROIInterpretedType for item in structures.RTROIObservationsSequence]
+    assert kinds == ["EXTERNAL"] + ["DOSE_MEASUREMENT"] * 11
 
 
 def test_sums_of_hu_are_exact(layout_file, tmp_path):
@@ -155,6 +156,24 @@ def test_sums_of_hu_are_exact(layout_file, tmp_path):
     cells = layout.cells.volumes_mm3.sum()
     walls = (layout.cells.sizes_mm + 2).prod(axis=1).sum() - cells
     assert hu[hu > -1000].sum() * 1.7**3 == pytest.approx(1000 * cells + 200 * walls, rel=1e-3)
+
+
+def test_oblique_cells_in_a_ct(tmp_path):
+    """No voxel lies along them, and still every part of every voxel counts: sums of HU are those of the volumes."""
+    turn = np.linalg.qr(np.random.default_rng(8).normal(size=(3, 3)))[0]
+    layout = small_layout(turn=turn * np.sign(np.linalg.det(turn)))
+    write_layout(layout, tmp_path / "l.csv")
+    export(tmp_path / "l.csv", "ct", tmp_path / "d", margin=10, hu_wall=1000, hu_cell=2000)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(tmp_path / "d" / "CT")))
+    image = reader.Execute()
+    hu = sitk.GetArrayFromImage(image).astype(float)
+    cells = layout.cells.volumes_mm3.sum()
+    walls = (layout.cells.sizes_mm + 2).prod(axis=1).sum() - cells
+    assert hu[hu > -1000].sum() * 8 == pytest.approx(2000 * cells + 1000 * walls, rel=1e-4)
+    for center in layout.cells.centers_mm:
+        assert image[image.TransformPhysicalPointToIndex(center.tolist())] == 2000
+    assert "oblique to the axes" in refused(tmp_path / "l.csv", "gate9", tmp_path / "g")
 
 
 def test_the_ct_beside_the_patients(layout_file, ct_folder, tmp_path):

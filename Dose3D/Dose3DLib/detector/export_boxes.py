@@ -82,8 +82,8 @@ def boxes_in_frame(layout: Layout, placement: Placement) -> Boxes:
     turn = placement.to_lps.T @ layout.cells.axes
     order = np.abs(turn).argmax(axis=1)
     if len(set(order)) < 3 or np.abs(np.abs(turn[np.arange(3), order]) - 1).max() > _ALIGNED:
-        cause = "the cells stand oblique to the axes of the frame"
-        raise InputError("--frame", cause, "choose the frame detector, or write a mesh")
+        cause = "its cells stand oblique to the axes of the file"
+        raise InputError("layout", cause, "choose another --frame, or write a mesh, a label map or a CT")
     found = overlapping_pair(layout.cells, layout.wall_mm)
     if found is not None:
         first, second = (layout.cells.labels[n] for n in found[:2])

@@ -15,12 +15,15 @@ from ..geometry.mask import Mask
 from ..geometry.structure import PlanarContours, Structure, StructureSet
 from .layout import Layout
 
-__all__ = ["MOST_STRUCTURES", "Grouping", "cell_structures", "chosen_grouping", "outline_structure"]
+__all__ = ["INTERPRETED_TYPE", "MOST_STRUCTURES", "Grouping", "cell_structures", "chosen_grouping", "outline_structure"]
 
 Grouping = Literal["cell", "layer", "whole"]
 
 MOST_STRUCTURES = 256
 """More structures than this become layers, then one: planning systems grow slow with them, and some refuse."""
+
+INTERPRETED_TYPE = "DOSE_MEASUREMENT"
+"""RT ROI Interpreted Type of measuring devices (DICOM PS3.3 C.8.8.8.1)."""
 
 _GOLDEN = 0.618033988749895
 """Step of the hue from structure to structure: neighbours differ."""
@@ -69,7 +72,7 @@ def cell_structures(
         progress.report(number / len(groups), name)
         contours = _contours(corners[rows], grid) if outlines else None
         mask = _mask(layout.cells, rows, corners[rows], grid)
-        structures.append(Structure(name, mask, contours, _color(number), "ORGAN", number))
+        structures.append(Structure(name, mask, contours, _color(number), INTERPRETED_TYPE, number))
     return StructureSet(grid, tuple(structures))
 
 

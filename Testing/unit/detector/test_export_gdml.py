@@ -120,7 +120,7 @@ def test_other_frames():
 
 def test_refused_what_boxes_cannot_say():
     turn = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1.0]])
-    with pytest.raises(InputError, match="oblique to the axes"):
+    with pytest.raises(InputError, match="its cells stand oblique to the axes"):
         text_of(small_layout(turn=turn))
     layout = small_layout()
     close = Layout(layout.cells, layout.placement, layout.layers, 1.5)
