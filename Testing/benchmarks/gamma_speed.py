@@ -6,7 +6,7 @@ Cases: two plan-like doses on unequal grids (made here), and with --data the two
 taken when it is there; --install gets it into an environment of its own (in the temporary folder). It looks in steps of
 distance/interp_fraction, so it is run with 10 and with 30, to see where it goes. Beside it runs a search in steps
 written in this file with SciPy, which shares no code with either. Times are of the processor (all threads), after a
-first call, which compiles; those of fewer points include what a grid costs once. Prints a table, which it also writes to
+first call, which compiles; those of fewer points include what a grid costs once. Prints a table, also written to
 Testing/benchmarks/results/gamma_speed.md.
 """
 
