@@ -99,7 +99,7 @@ def test_a_folder_of_results(files):
     assert "Research use only" in page
     assert "D95% ≥ 38 Gy (near: 34)" in page
     kinds = [item["kind"] for item in json.loads((out / "provenance.json").read_text("utf-8"))["inputs"]]
-    assert kinds == ["image file, taken as Gy", ".seg.nrrd"]
+    assert kinds == ["image file, taken as Gy", ".seg.nrrd", "goals"]
 
 
 def test_the_scene_has_chart_structures_and_dose(files):
@@ -236,6 +236,7 @@ def test_other_units(files, tmp_path):
         (["--goals", "quantek"], "quantek: is no protocol and no file"),
         (["--only", "PTW"], 'did you mean "PTV"?'),
         (["--only", "Nothing"], "holds no structure that is not empty"),
+        (["--step", "0.00001"], "--step: 1e-05 Gy makes"),
         (["--series", "1.2"], "--series: is about a CT"),
         (["--names", "n.csv"], "--names: names the labels of a label map"),
         (["--frame", "RAS"], "--frame: is about surfaces"),

@@ -35,6 +35,9 @@ def grid_warnings(name: str, points: StructurePoints, dvh: Dvh, dose: Volume) ->
     if points.slices < FEWEST_SLICES:
         plural = "" if points.slices == 1 else "s"
         warnings.append(f"{name}: it lies on {points.slices} slice{plural}, so its ends in z are a guess.")
+    if points.gaps:
+        which = "1 slice between its ends has" if points.gaps == 1 else f"{points.gaps} slices between its ends have"
+        warnings.append(f"{name}: {which} nothing of it, and count as empty.")
     return warnings + _gradient(name, points, dvh, dose)
 
 

@@ -130,7 +130,10 @@ def _rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], str]:
         if len(cells) > len(columns):
             hint = "; a decimal comma needs columns separated by ;" if separator == "," else ""
             raise InputError(f"{path}, line {line}", "has more cells than the heading", f"mend the row{hint}")
-    return [(line, dict(zip(columns, map(str.strip, cells), strict=False))) for line, cells in table[1:]], separator
+    plain = [
+        (line, [" ".join(cell.split()) for cell in cells]) for line, cells in table[1:]
+    ]  # cells may hold line breaks
+    return [(line, dict(zip(columns, cells, strict=False))) for line, cells in plain], separator
 
 
 def _goal(path: Path, line: int, row: dict[str, str], separator: str) -> Goal:

@@ -50,11 +50,14 @@ class StructurePoints:
         (n,) float64; their sum is the structure's volume.
     slices:
         number of slices that the structure was drawn or marked on.
+    gaps:
+        number of slices between the first and the last of them that it was not.
     """
 
     places_mm: np.ndarray
     volumes_cc: np.ndarray
     slices: int
+    gaps: int = 0
 
     @property
     def volume_cc(self) -> float:
@@ -124,7 +127,7 @@ def _through_slabs(
     `amounts` are the volumes of the points and the share of its pixel that each covers: within it they are spread.
     """
     (k, j, i), (volumes, shares) = index, amounts
-    cuts, slices = round(1 / sizes[2]), len(np.unique(k))
+    cuts, drawn = round(1 / sizes[2]), np.unique(k)
     depth = np.tile((np.arange(cuts) + 0.5) / cuts - 0.5, len(k))
     k, volumes = np.repeat(k, cuts), np.repeat(volumes, cuts)
     every = np.column_stack([np.repeat(i, cuts), np.repeat(j, cuts), k + depth])
@@ -135,7 +138,12 @@ def _through_slabs(
         last = np.isin(k, [n for n in halved if n + 1 not in halved and n - 1 in halved])
         keep = ~(first & (depth < 0) | last & (depth > 0))
         every, volumes = every[keep], volumes[keep]
-    return StructurePoints(grid.to_lps(every), volumes, slices)
+    return StructurePoints(grid.to_lps(every), volumes, len(drawn), _gaps(drawn))
+
+
+def _gaps(slices: np.ndarray) -> int:
+    """Numbers missing between the first and the last of sorted ones."""
+    return int(slices[-1] - slices[0]) + 1 - len(slices) if len(slices) else 0
 
 
 def _inward(block: np.ndarray, index: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -176,8 +184,9 @@ def _from_mask(mask: Mask, dose_spacing_mm: float) -> StructurePoints:
     parts = np.stack(np.meshgrid(*((np.arange(n) + 0.5) / n - 0.5 for n in cuts), indexing="ij"), -1).reshape(-1, 3)
     every = ((middles[k, j, i] + mask.offset)[:, None, :] + parts[None]).reshape(-1, 3)
     every += _spread(len(every)) * pool / cuts
-    slices = int(mask.block.any(axis=(1, 2)).sum())
-    return StructurePoints(mask.grid.to_lps(every[:, ::-1]), np.repeat(volumes, len(parts)), slices)
+    slices = np.flatnonzero(mask.block.any(axis=(1, 2)))
+    places = mask.grid.to_lps(every[:, ::-1])
+    return StructurePoints(places, np.repeat(volumes, len(parts)), len(slices), _gaps(slices))
 
 
 def _pooled(block: np.ndarray, pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,10 +11,10 @@ import numpy as np
 from ..core.errors import InputError, ResourceError
 from ..core.output import atomic_output
 from ..core.progress import Progress
-from ..core.provenance import make_provenance
+from ..core.provenance import file_sha256, make_provenance
 from .base import Result, TaskSettings, option
 from .dose_source import DoseSource, load_dose
-from .structure_source import DICOM_FORMS, StructureSource, form_of
+from .structure_source import DICOM_FORMS, StructureSource, check_names, form_of
 
 if TYPE_CHECKING:
     from ..dose.dvh_metrics import Metric
@@ -29,6 +29,8 @@ _FIGURES = ("Mean", "Min", "D98%", "D95%", "D50%", "D2%", "Max", "V20Gy")
 _FIGURES_OF_PRESCRIPTION = ("V95%", "V100%", "V107%")
 _LIKELY_RATIO = (0.5, 1.6)
 """Highest dose over prescription: beyond these the two are rather in other units, or of other fractions."""
+
+_MOST_STEPS = 20_000
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ def _study(settings: Settings, metrics: tuple[Metric, ...], goals: list[Goal], p
         progress.warn(warning)
     if all(one.dvh.is_empty for one in found):
         raise InputError(settings.structures, "has no structure within the dose grid", "give the dose of this patient")
+    _check_step(settings, max(one.dvh.maximum for one in found if not one.dvh.is_empty))
     outcomes = judge(
         goals,
         {one.name: one.dvh for one in found},
@@ -167,6 +170,12 @@ def _study(settings: Settings, metrics: tuple[Metric, ...], goals: list[Goal], p
     )
     figures = {one.name: figure_rows(one, metrics, settings.prescription) for one in found}
     return DvhStudy(settings, dose, structures, tuple(found), metrics, figures, tuple(outcomes), reference, samples, ct)
+
+
+def _check_step(settings: Settings, highest: float) -> None:
+    if settings.step is not None and highest / settings.step > _MOST_STEPS:
+        cause = f"{settings.step:g} Gy makes {highest / settings.step:,.0f} rows a structure"
+        raise InputError("--step", cause, f"give at least {highest / _MOST_STEPS:.2g} Gy")
 
 
 def _read_doses(settings: Settings, progress: Progress) -> tuple[DoseSource, DoseSource | None, tuple[DoseSource, ...]]:
@@ -256,6 +265,7 @@ def _chosen(settings: Settings, found: StructureSet, progress: Progress) -> Stru
     from dataclasses import replace
     from difflib import get_close_matches
 
+    check_names(settings.structures, found, dicom=False)
     for name in settings.only:
         if name not in found.names:
             near = get_close_matches(name, found.names, n=1)
@@ -306,7 +316,9 @@ def _provenance(study: DvhStudy, progress: Progress) -> dict[str, Any]:
     settings = study.settings
     source = StructureSource(settings.structures, form_of(settings.structures))
     inputs = [one.facts for one in (study.dose, study.reference, *study.samples, study.ct) if one is not None]
-    return make_provenance("dose dvh", settings.to_dict(), progress, inputs=[*inputs, source.facts()])
+    tables = [{"path": name, "kind": "goals", "sha256": file_sha256(Path(name))}
+              for name in settings.goals if Path(name).is_file()]  # fmt: skip
+    return make_provenance("dose dvh", settings.to_dict(), progress, inputs=[*inputs, source.facts(), *tables])
 
 
 def _printed(study: DvhStudy) -> dict[str, Any]:

@@ -218,6 +218,16 @@ def test_few_voxels_steep_doses_and_single_slices_are_warned_of():
     assert structure_dvh(db.ball(grid, 20.0), grid, Doses(gentle)).warnings == ()
 
 
+def test_slices_that_were_not_drawn_are_told():
+    grid = db.grid_of()
+    middle = int(db.middle_of(grid)[2])
+    skipped = db.structure({middle + n: [db.circle(grid, 15.0)] for n in (-4, -2, 0, 1, 4)}, grid)
+    dose = Volume(np.full(COARSE.shape, 30.0, np.float32), COARSE)
+    for structure in (skipped, Structure("PTV", skipped.mask)):
+        warnings = structure_dvh(structure, grid, Doses(dose)).warnings
+        assert any("4 slices between its ends have nothing of it" in text for text in warnings)
+
+
 def test_curves_differential_and_bands():
     grid = db.grid_of()
     place = grid.to_lps(db.middle_of(grid))
