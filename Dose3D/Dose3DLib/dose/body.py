@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..geometry.grid import Grid
+from .interpolate import spread
 from .scale import ScaleProblem
 from .tikhonov import tikhonov
 
@@ -56,14 +57,32 @@ def fit_body(problem: ScaleProblem) -> BodyFit:
     contradicting = contradicting_cells(problem)
     if not problem.body.any() or problem.body.all():
         return BodyFit(problem.body if problem.body.any() else None, (0.0, 0.0, 0.0), contradicting)
-    distance = signed_distance(problem.body, problem.grid)
-    offset = _offsets(problem, distance)
-    body = problem.body if not offset.any() else distance < offset
+    whole = _with_parts(problem, contradicting)
+    distance = signed_distance(whole, problem.grid)
+    offset = _offsets(replace(problem, body=whole), distance)
+    body = whole if not offset.any() else distance < offset
     if _total(replace(problem, body=None)) < _total(replace(problem, body=body)):
         return BodyFit(None, (0.0, 0.0, 0.0), contradicting)
-    moved = offset[np.abs(distance) < 1.5 * max(problem.grid.spacing_mm)]
+    moved = _way(problem.body, signed_distance(body, problem.grid), problem.grid)
     low, high = np.percentile(moved, [2, 98]) if moved.size else (0.0, 0.0)
     return BodyFit(body, (float(moved.mean()) if moved.size else 0.0, float(low), float(high)), contradicting)
+
+
+def _way(before: np.ndarray, distance_after: np.ndarray, grid: Grid) -> np.ndarray:
+    """mm outwards of the points of the surface before, (m,)."""
+    distance = signed_distance(before, grid)
+    return (distance - distance_after)[np.abs(distance) < 1.01 * max(grid.spacing_mm)]
+
+
+def _with_parts(problem: ScaleProblem, contradicting: tuple[np.ndarray, ...]) -> np.ndarray:
+    """The body with the places of the cells that contradict it: a part that it lacks may be larger than any offset."""
+    body = problem.body
+    for operator, cells in zip(problem.operators, contradicting, strict=True):
+        if cells.size:
+            mark = np.zeros(len(operator.cells))
+            mark[cells] = 1.0
+            body = body | (spread(operator.cells, problem.grid, "nearest")(mark) > 0)
+    return body
 
 
 def _offsets(problem: ScaleProblem, distance: np.ndarray) -> np.ndarray:

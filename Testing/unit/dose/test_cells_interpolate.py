@@ -74,7 +74,7 @@ def test_scattered_cells_keep_a_linear_field(kind):
     cells, grid = staggered(), small_grid()
     dose = spread(cells, grid, kind)(linear_field(cells.centers_mm))
     inner = (np.abs(points_of(grid)) < 24).all(axis=-1)
-    assert np.allclose(dose[inner], linear_field(points_of(grid))[inner], atol=1e-6 if kind == "linear" else 0.02)
+    assert np.allclose(dose[inner], linear_field(points_of(grid))[inner], atol=1e-6 if kind == "linear" else 0.05)
 
 
 def test_scattered_linear_is_scipys_within_the_hull():
