@@ -80,7 +80,7 @@ def layout_fidelity(
     """
     region, prior = make_region(structure, count=_PLACES), prior or DosePrior()
     cells, wall = layout.cells, layout.wall_mm
-    filled = shares_of_boxes(region, cells, wall)
+    filled = shares_of_boxes(structure, cells, wall)
     lengths = cells.sizes_mm + 2 * wall
     boxes = lengths.prod(axis=1) / 1000
     own = filled >= share - 1e-9
@@ -90,7 +90,7 @@ def layout_fidelity(
         mean, high = surface_distances(structure, Cells((*cells.take(own).labels,), cells.centers_mm[own],
                                                         lengths[own], cells.axes))  # fmt: skip
     left = posterior_variance(region.points_mm, cells, prior).mean() / prior.variance_gy2
-    scintillators = shares_of_boxes(region, cells) * cells.volumes_mm3 / 1000
+    scintillators = shares_of_boxes(structure, cells) * cells.volumes_mm3 / 1000
     return StructureFidelity(
         structure.name, volume, boxes_cc, shared, int(own.sum()), int((filled > 0).sum()),
         2 * shared / (volume + boxes_cc), shared / volume, min(1.0, float((filled * boxes).sum()) / volume),

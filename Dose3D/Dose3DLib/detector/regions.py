@@ -9,7 +9,8 @@ import numpy as np
 
 from ..geometry.cells import Cells
 from ..geometry.occupancy import contours_to_occupancy
-from ..geometry.structure import Structure
+from ..geometry.structure import Structure, StructureSet
+from .occupancy import cell_occupancy, with_covers
 
 __all__ = ["Region", "filled_places", "make_region", "mean_variance", "occupied_voxels", "redrawn", "shares_of_boxes"]
 
@@ -27,8 +28,8 @@ class Region:
 
     Parameters
     ----------
-    name:
-        of the structure.
+    structure:
+        itself.
     points_mm:
         (p, 3) LPS places that stand for it, drawn evenly over its volume.
     filled_mm:
@@ -41,12 +42,16 @@ class Region:
         targets have a minimum of cells.
     """
 
-    name: str
+    structure: Structure
     points_mm: np.ndarray
     filled_mm: np.ndarray
     volume_mm3: float
     weight: float = 1.0
     is_target: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.structure.name
 
 
 def make_region(
@@ -64,7 +69,7 @@ def make_region(
         raise ValueError(f"{structure.name} is empty")
     if count is None:
         count = int(np.clip(volume / PLACE_MM**3, *FEWEST_AND_MOST))
-    return Region(structure.name, _drawn(filled, count, seed), filled, volume, weight, is_target)
+    return Region(structure, _drawn(filled, count, seed), filled, volume, weight, is_target)
 
 
 def redrawn(region: Region, seed: int, count: int | None = None) -> Region:
@@ -120,22 +125,10 @@ def _shared(share: np.ndarray, parts: int) -> np.ndarray:
     return order[None, :] < count[:, None]
 
 
-def shares_of_boxes(region: Region, cells: Cells, wall_mm: float = 0.0) -> np.ndarray:
-    """Share of each cell's box, its walls included, that the region fills, (n,)."""
-    from scipy.spatial import cKDTree
-
-    found = np.zeros(len(cells))
-    lengths = cells.sizes_mm + 2 * wall_mm
-    one = region.volume_mm3 / len(region.filled_mm)
-    places, centers = region.filled_mm @ cells.axes, cells.centers_mm @ cells.axes
-    low, high = places.min(axis=0), places.max(axis=0)
-    near = ((centers + lengths / 2 > low) & (centers - lengths / 2 < high)).all(axis=1)
-    for size in np.unique(lengths[near], axis=0):
-        same = near & (lengths == size).all(axis=1)
-        tree = cKDTree(places / (size / 2))
-        counts = tree.query_ball_point(centers[same] / (size / 2), 1.0, p=np.inf, return_length=True)
-        found[same] = counts * one / size.prod()
-    return np.minimum(found, 1.0)
+def shares_of_boxes(structure: Structure, cells: Cells, wall_mm: float = 0.0) -> np.ndarray:
+    """Share of each cell's box, its walls included, that the structure fills, (n,)."""
+    alone = StructureSet(structure.mask.grid, (structure,))
+    return cell_occupancy(with_covers(cells, wall_mm), alone)[structure.name]
 
 
 def mean_variance(regions: Sequence[Region], variances: Sequence[np.ndarray]) -> float:

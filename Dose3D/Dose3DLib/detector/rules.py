@@ -140,7 +140,7 @@ def _overlaps(cells: Cells, wall_mm: float) -> np.ndarray:
 
 def _quota(region: Region, candidates: Cells, minimum: int, wall_mm: float) -> Quota:
     """The cells in a target; the nearest ones, too, where it is so small that too few are."""
-    share = shares_of_boxes(region, candidates, wall_mm)
+    share = shares_of_boxes(region.structure, candidates, wall_mm)
     members = share >= np.clip(_ENOUGH * share.max(), 1e-6, _ENOUGH)
     if np.count_nonzero(members) < minimum:
         away = np.linalg.norm(candidates.centers_mm - region.filled_mm.mean(axis=0), axis=1)

@@ -11,7 +11,7 @@ from ..geometry.cells import Cells
 from .layout import Layout
 from .packing import Packing, frame_filling, pack, with_minimum
 from .placement import Placement
-from .regions import Region
+from .regions import Region, shares_of_boxes
 
 __all__ = ["Shaped", "shape_layout"]
 
@@ -21,7 +21,17 @@ PARTS = 8
 
 @dataclass(frozen=True, eq=False)
 class Shaped:
-    """The layout, the Dice of its boxes and the targets, and the angle that was best (degrees)."""
+    """A layout.
+
+    Parameters
+    ----------
+    dice:
+        of its boxes and the target; with several targets of the shape before cells were added, by places that fill it.
+    angle_deg:
+        that was best.
+    added:
+        cells that no shape asked for, so that each target has its minimum.
+    """
 
     layout: Layout
     dice: float
@@ -61,8 +71,15 @@ def shape_layout(
     for target in targets:
         filling = frame_filling(target.filled_mm, target.volume_mm3, place.to_lps, box, PARTS)
         filled = with_minimum(filled, filling, PARTS, minimum)
-    added = len(filled.centers_mm) - len(best.centers_mm)
-    return Shaped(_layout(filled, place, size_mm, wall_mm), best.dice, angle, added)
+    added, layout = len(filled.centers_mm) - len(best.centers_mm), _layout(filled, place, size_mm, wall_mm)
+    dice = best.dice if len(targets) > 1 else _exact_dice(targets[0], layout)
+    return Shaped(layout, dice, angle, added)
+
+
+def _exact_dice(target: Region, layout: Layout) -> float:
+    boxes = (layout.cells.sizes_mm + 2 * layout.wall_mm).prod(axis=1)
+    shared = shares_of_boxes(target.structure, layout.cells, layout.wall_mm) @ boxes
+    return float(2 * shared / (target.volume_mm3 + boxes.sum()))
 
 
 def _union(targets: Sequence[Region]) -> tuple[np.ndarray, float]:

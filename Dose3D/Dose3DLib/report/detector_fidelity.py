@@ -159,10 +159,11 @@ def _plans_section(content: PlacementReport) -> Section | None:
 def _left_section(content: PlacementReport) -> Section | None:
     if not content.left:
         return None
+    weighted = len({row.weight for row in content.left}) > 1
     rows = tuple(
         (
             Swatch(row.name, row.color),
-            f"{row.weight:g}",
+            *((f"{row.weight:g}",) if weighted else ()),
             *(_left_text(share, content.dose_sd_gy) for share in row.shares),
         )
         for row in content.left
@@ -172,8 +173,8 @@ def _left_section(content: PlacementReport) -> Section | None:
         f"measurement, and its root in Gy (before: {content.dose_sd_gy:g} Gy). It follows from places and noise alone: "
         "it ranks layouts, and is no forecast of the error of a real dose."
     )
-    columns = ("Structure", "Weight", *content.left_columns)
-    return Section("What stays unknown", (Table(columns, rows, "lr" + "r" * len(content.left_columns), note=note),))
+    columns = ("Structure", *(("Weight",) if weighted else ()), *content.left_columns)
+    return Section("What stays unknown", (Table(columns, rows, "l" + "r" * (len(columns) - 1), note=note),))
 
 
 def _fidelity_section(content: PlacementReport) -> Section | None:

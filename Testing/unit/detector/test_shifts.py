@@ -15,8 +15,13 @@ from Dose3DLib.detector.shifts import (
     variance_after,
 )
 from Dose3DLib.geometry.cells import Cells
+from Dose3DLib.geometry.grid import Grid
+from Dose3DLib.geometry.mask import Mask
+from Dose3DLib.geometry.structure import Structure
 
 PRIOR = DosePrior()
+PTV = Structure("PTV", Mask.empty(Grid.axial((1, 1, 1), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))))
+"""Shifts look at places only."""
 
 
 def lattice(counts=(3, 3, 3), pitch=(12.0, 12.0, 12.0), degrees: float = 0.0) -> Cells:
@@ -29,7 +34,7 @@ def lattice(counts=(3, 3, 3), pitch=(12.0, 12.0, 12.0), degrees: float = 0.0) ->
 
 def box(half_mm, center_mm=(0.0, 0.0, 0.0), count: int = 80, weight: float = 1.0) -> Region:
     points = np.random.default_rng(4).uniform(-1, 1, (count, 3)) * half_mm + np.array(center_mm)
-    return Region("PTV", points, points, 8 * float(np.prod(np.broadcast_to(half_mm, 3))), weight)
+    return Region(PTV, points, points, 8 * float(np.prod(np.broadcast_to(half_mm, 3))), weight)
 
 
 def test_the_plan_leaves_what_it_says():
@@ -81,7 +86,7 @@ def test_it_is_better_than_the_diagonal_and_than_standing_still():
 def test_shifts_are_along_the_detector():
     cells, turned = lattice(), lattice(degrees=30.0)
     region = box((34.0, 15.0, 15.0))
-    rotated = Region("PTV", region.points_mm @ turned.axes.T, region.filled_mm, region.volume_mm3)
+    rotated = Region(PTV, region.points_mm @ turned.axes.T, region.filled_mm, region.volume_mm3)
     plain, other = plan_shifts(cells, [region], 2), plan_shifts(turned, [rotated], 2)
     assert np.allclose(plain.shifts_mm, other.shifts_mm, atol=1e-6)
     moved = shifted(turned, np.array([6.0, 0, 0])).centers_mm - turned.centers_mm
