@@ -26,6 +26,8 @@ _WALL_MM, _SIZE_MM = 1.0, 10.0
 
 _LATTICE = ("pitch", "row_shift", "layer_shift", "phase", "gap_every", "gap")
 _FILLING = ("fill", "threshold", "minimum", "cells", "columns")
+_LENGTHS = ("size", "wall", "pitch", "row_shift", "layer_shift", "phase", "gap", "isocenter")
+_FARTHEST_MM = 1e4
 _STRUCTURES = ("names", "surface_frame", "lenient")
 _CT = ("series", "resample_slices", "hu_table")
 
@@ -39,6 +41,7 @@ def check_settings(settings: Settings) -> None:
     """
     from ..detector.presets import find_preset
 
+    _check_lengths(settings)
     sources = [name for name in ("preset", "from_file", "count") if getattr(settings, name)]
     if len(sources) > 1:
         flags = " and ".join(_flag(name) for name in sources)
@@ -63,6 +66,15 @@ def check_settings(settings: Settings) -> None:
         raise InputError("--plan", "has no effect beside --isocenter and --patient-position", "leave it out")
     if settings.turn_axis != "y" and settings.angle == 0:
         raise InputError("--turn-axis", "is the axis of --angle, which is 0", "give --angle or leave it out")
+
+
+def _check_lengths(settings: Settings) -> None:
+    """Ten metres are more than any patient; farther numbers are in another unit."""
+    for name in _LENGTHS:
+        value = getattr(settings, name)
+        farthest = np.abs(0.0 if value is None else value).max(initial=0.0)
+        if farthest > _FARTHEST_MM:
+            raise InputError(_flag(name), f"{farthest:g} mm are more than {_FARTHEST_MM:g}", "give millimetres")
 
 
 def build_layout(settings: Settings, patient: Patient, progress: Progress) -> tuple[Layout, tuple[str, ...]]:
@@ -229,8 +241,8 @@ def _counted(settings: Settings, lattice: Lattice) -> tuple[Lattice, np.ndarray]
     count = _three("count", settings.count, 1.0)
     if (count % 1).any():
         raise InputError("--count", "is no whole number of cells", "give whole numbers")
-    if count.prod() > 1_000_000:
-        raise InputError("--count", f"{count.prod():.0f} cells are more than a million", "give fewer")
+    if count.max() > 1_000_000 or count.prod() > 1_000_000:
+        raise InputError("--count", f"{_text(count)} cells are more than a million", "give fewer")
     b, c, a = np.meshgrid(*(np.arange(int(count[axis])) for axis in (1, 2, 0)), indexing="ij")
     index = np.stack([a.ravel(), b.ravel(), c.ravel()], axis=1)
     if not settings.phase:
