@@ -187,11 +187,6 @@ def _doses(table: Table) -> tuple[np.ndarray, np.ndarray, list[str]]:
         sd = _column(table, f"sd_{unit}") * factor
         _refuse(table, sd < 0, f"sd_{unit} is negative", "give standard deviations of at least 0")
     notes = [] if unit == "gy" else [f"Doses are in {unit[:-2]}Gy and were taken times {factor:g}."]
-    if (dose < 0).any():
-        low = float(np.nanmin(dose))
-        notes.append(f"{int((dose < 0).sum())} cells have a negative dose, down to {low:.4g} Gy")
-    if np.isnan(dose).any():
-        notes.append(f"{int(np.isnan(dose).sum())} of {len(dose)} cells have no value")
     return dose, sd, notes
 
 
