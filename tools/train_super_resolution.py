@@ -98,7 +98,7 @@ def train(patients: list[DosePatient], work: Path, minutes: float):
         validation=lambda network: held_out_error(network, judged),
     )  # fmt: skip
     settings = FitSettings(
-        Budget(minutes=minutes), learning_rate=1.5e-3, weight_decay=1e-5, ema_decay=0.995, gradient_norm=5.0,
+        Budget(minutes=minutes), learning_rate=2e-3, weight_decay=1e-5, ema_decay=0.995, gradient_norm=5.0,
         validate_s=600, seed=SEED,
     )  # fmt: skip
     return fit(learner, settings, work, Progress(show))

@@ -15,7 +15,7 @@ from Dose3DLib.dose.superres.inputs import (
     target_masks,
 )
 from Dose3DLib.dose.superres.learner import DoseCase, DoseLearner, Sampling
-from Dose3DLib.dose.superres.network import NETWORK, build
+from Dose3DLib.dose.superres.network import NETWORK, USUAL_GAIN, build
 from Dose3DLib.dose.superres.posterior import DoseField
 
 
@@ -47,6 +47,17 @@ class TestInputs:
         assert channel(image, "coverage").sum() * GRID.voxel_volume_mm3 == pytest.approx(
             (problem.operators[0].cells.volumes_mm3 * problem.operators[0].fraction).sum(), rel=1e-5
         )
+
+    def test_the_sketch_shows_the_edge_that_the_fit_has_lost(self):
+        """Adding some of it comes nearer to the truth, and most where the target ends."""
+        problem, (dose, body, target) = ball_problem(noise=0.0), ball_dose()
+        base = base_dose(problem)
+        lost = channel(model_input(problem, base, target_masks(problem)), "lost_detail") * dose_scale(problem)
+        at_edge = np.abs(signed_distance(target, GRID)) * 30 < 4
+        before, after = np.abs(base - dose)[at_edge].mean(), np.abs(base + USUAL_GAIN * lost - dose)[at_edge].mean()
+        assert after < 0.9 * before
+        assert np.abs(lost)[at_edge].mean() > 2 * np.abs(lost)[body & ~at_edge].mean()
+        assert not lost[~body].any() or np.abs(lost[~body]).max() < 1e-6
 
     def test_what_is_missing_is_said(self):
         known = ball_problem(with_plan=True)
@@ -137,7 +148,8 @@ class TestLearner:
         learner = self.learner()
         image = self.case(0).image
         dose, spread = predict(learner.network, image)
-        assert (dose == image[CHANNELS.index("base")]).all()
+        usual = channel(image, "base") + USUAL_GAIN * channel(image, "lost_detail")
+        assert dose == pytest.approx(usual, abs=1e-6)
         assert spread == pytest.approx(np.full(GRID.shape, 0.01))
 
     def test_batches_follow_from_step_and_seed(self):
