@@ -41,7 +41,7 @@ class LayoutParameters:
         numbers with blanks between them, in mm; "" for the task's default.
     layoutFill:
         names of structures with semicolons between them.
-    layoutCells:
+    layoutMost:
         0 for any number.
     layoutShown, layoutColumn:
         the cells that the page shows, and what colours them.
@@ -71,7 +71,7 @@ class LayoutParameters:
     layoutFill: str
     layoutThreshold: Annotated[float, WithinRange(THRESHOLD.minimum, THRESHOLD.maximum), Default(THRESHOLD.default)]
     layoutMinimum: Annotated[int, WithinRange(MINIMUM.minimum, MOST_CELLS), Default(MINIMUM.default)]
-    layoutCells: Annotated[int, WithinRange(0, MOST_CELLS)]
+    layoutMost: Annotated[int, WithinRange(0, MOST_CELLS)]
     layoutColumns: Annotated[str, Choice([ANY, *COLUMNS.choices]), Default(ANY)]
     layoutIsocenter: str
     layoutPlan: str
@@ -97,7 +97,7 @@ ROWS = {
     "layoutFillEdit": (FILL,),
     "layoutThresholdSpinBox": (FILL,),
     "layoutMinimumSpinBox": (FILL,),
-    "layoutCellsSpinBox": (FILL,),
+    "layoutMostSpinBox": (FILL,),
     "layoutColumnsSelector": (FILL,),
 }
 """Rows of the form and the sources that they are about; the others are always there."""
@@ -240,7 +240,7 @@ class LayoutSection(Section):
             "fill": namesIn(parameters.layoutFill),
             "threshold": parameters.layoutThreshold,
             "minimum": parameters.layoutMinimum,
-            "cells": parameters.layoutCells or None,
+            "cells": parameters.layoutMost or None,
             "columns": None if parameters.layoutColumns == ANY else parameters.layoutColumns,
         }
 

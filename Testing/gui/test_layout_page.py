@@ -131,7 +131,7 @@ class TestLayoutPage(LayoutCase):
         self.choose(self.ui.layoutSourceSelector, "Fill structures")
         self.selectNode(self.ui.layoutStructuresNodeSelector, node)
         self.type(self.ui.layoutFillEdit, "Body; PTV")
-        self.ui.layoutCellsSpinBox.value = 30
+        self.ui.layoutMostSpinBox.value = 30
         self.ui.layoutMinimumSpinBox.value = 2
         self.ui.layoutThresholdSpinBox.value = 80
         self.make()
