@@ -42,9 +42,10 @@ def test_volumes_add_up(seed, as_contours, ends):
     array = random.uniform(0, 70, doses.shape).astype(np.float32)
     found = structure_dvh(structure, own, Doses(Volume(array, doses)), ends).dvh
     if ends or not as_contours:
-        assert abs(found.volume_cc - volume) <= 1e-5 * volume + 1e-9
+        # Coordinates are snapped to a millionth of a pixel, which slivers feel.
+        assert abs(found.volume_cc - volume) <= 1e-5 * volume + 1e-7
     else:
-        assert found.volume_cc <= volume * (1 + 1e-5)
+        assert found.volume_cc <= volume * (1 + 1e-5) + 1e-7
     if found.is_empty:
         return
     levels = np.linspace(-1, 71, 50)
