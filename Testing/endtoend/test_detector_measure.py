@@ -166,6 +166,25 @@ def test_mass_weighting_by_a_ct(tmp_path):
     assert found[2] == pytest.approx((1.019 + 0.0115 * 50) / 1.031, rel=0.01)  # Schneider's table
 
 
+def test_a_ct_that_ends_in_the_detector(dose_file, layout_file, tmp_path):
+    def measure(ct: Volume):
+        write_volume(Volume(np.zeros(ct.grid.shape, np.int16), ct.grid), tmp_path / "ct.nrrd")
+        output = tmp_path / f"{ct.grid.shape[2]}.csv"
+        settings = Settings(
+            dose=dose_file, layout=layout_file, output=output, weighting="mass", ct=tmp_path / "ct.nrrd"
+        )
+        return detector_measure.run(settings), column(output, "dose_gy")
+
+    dose = ramp()
+    result, found = measure(Volume(dose.array[:, :, :36], dose.grid.crop((0, 0, 0), (40, 45, 36))))
+    lost = int(np.isnan(found).sum())
+    assert 0 < lost < 11
+    assert f"{lost} of 11 cells reach out of the CT: they have no mass-weighted dose." in result.warnings
+    assert not any("outside the dose's grid" in text for text in result.warnings)
+    with pytest.raises(InputError, match="holds none of the cells"):
+        measure(Volume(dose.array[:, :, :3], dose.grid.crop((0, 0, 0), (40, 45, 3))))
+
+
 def test_doses_of_odd_units_or_signs_are_said(layout_file, tmp_path):
     dose = ramp()
     dose.array[:] *= 100

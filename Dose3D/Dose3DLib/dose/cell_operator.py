@@ -6,7 +6,7 @@ is projected mean the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -14,12 +14,12 @@ import numpy as np
 
 from ..geometry.box_overlap import box_weights
 from ..geometry.cells import Cells
-from ..geometry.grid import Grid
+from ..geometry.grid import Grid, Volume
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-__all__ = ["CellOperator", "Model", "cell_operator"]
+__all__ = ["CellOperator", "Model", "cell_means", "cell_operator"]
 
 Model = Literal["linear", "constant"]
 """What a dose is between voxel centres: trilinear (constant in the outer half voxel), or one value per voxel."""
@@ -80,6 +80,35 @@ def cell_operator(cells: Cells, grid: Grid, model: Model = "linear") -> CellOper
     size = (len(cells), int(np.prod(grid.shape)))
     matrix, fraction = _means(list(parts), size)
     return CellOperator(cells, grid, model, matrix, np.where(fraction > 1 - _WHOLE, 1.0, fraction))
+
+
+def cell_means(
+    cells: Cells,
+    dose: Volume,
+    model: Model = "linear",
+    change: Callable[[CellOperator], CellOperator] | None = None,
+    report: Callable[[float], None] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean dose (NaN outside the grid) and fraction of each cell, (n,) each, without the matrix of all at once.
+
+    Parameters
+    ----------
+    change:
+        what is done to each part's operator, for instance mass weighting.
+    report:
+        is told the share that is done.
+    """
+    values, fraction = np.full(len(cells), np.nan), np.zeros(len(cells))
+    voxels = np.prod(cells.sizes_mm.max(axis=0, initial=1.0) / min(dose.grid.spacing_mm) + 2)
+    step = max(1, int(_ENTRIES / voxels))
+    for start in range(0, len(cells), step):
+        at = np.arange(start, min(start + step, len(cells)))
+        operator = cell_operator(cells.take(at), dose.grid, model)
+        operator = operator if change is None else change(operator)
+        values[at], fraction[at] = operator.apply(dose.array), operator.fraction
+        if report is not None:
+            report(at[-1] / len(cells))
+    return values, fraction
 
 
 def _means(

@@ -74,9 +74,8 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     with progress.stage("read layout", 0.5):
         layout = _read_layout(settings, progress)
     with progress.stage("average", 0.9):
-        operator = _operator(settings, layout, dose, ct, progress)
-        readings = _readings(settings, operator, dose)
-        _warn_of_ends(settings, operator, dose, progress)
+        readings, lost = _readings(settings, layout, dose, ct, progress)
+        _warn_of_ends(settings, readings, lost, dose, progress)
     with progress.stage("write", 1.0):
         text = readings_text(readings, None, _comments(settings), settings.output)
         record = _provenance(settings, dose, ct, progress)
@@ -138,55 +137,59 @@ def _read_layout(settings: Settings, progress: Progress) -> Layout:
     return layout
 
 
-def _operator(
+def _readings(
     settings: Settings, layout: Layout, dose: DoseSource, ct: CtSource | None, progress: Progress
-) -> CellOperator:
-    from ..dose.cell_operator import cell_operator
-
-    operator = cell_operator(layout.cells, dose.volume.grid, settings.model)
-    return operator if ct is None else _mass_weighted(settings, operator, ct, progress)
-
-
-def _mass_weighted(settings: Settings, operator: CellOperator, ct: CtSource, progress: Progress) -> CellOperator:
-    from ..detector.density import SCHNEIDER, read_density_table
-    from ..dose.mass_weighting import mass_weighted
-
-    table = SCHNEIDER if settings.hu_table is None else read_density_table(settings.hu_table)
-    try:
-        weighted = mass_weighted(operator, ct.volume, table.apply)
-    except ValueError as error:
-        raise InputError(settings.dose, str(error), "use --weighting volume") from error
-    lost = int(((operator.fraction > 0) & (weighted.fraction == 0)).sum())
-    if lost:
-        progress.warn(f"{lost} of {len(operator.cells)} cells reach out of the CT: they have no mass-weighted dose.")
-    return weighted
-
-
-def _readings(settings: Settings, operator: CellOperator, dose: DoseSource) -> Readings:
+) -> Readings:
     from ..detector.readings import Readings
+    from ..dose.cell_operator import cell_means
 
-    values = operator.apply(dose.volume.array)
+    weighting = None if ct is None else _MassWeighting(settings, ct)
+    values, fraction = cell_means(layout.cells, dose.volume, settings.model, weighting, progress.report)
     sd = np.full(len(values), np.nan)
     if settings.noise:
         share = settings.noise / 100
         sd = share * np.abs(values)
         values = values * (1 + share * np.random.default_rng(settings.seed).standard_normal(len(values)))
-    return Readings(operator.cells, values, operator.fraction, sd, dose.frame)
+    return Readings(layout.cells, values, fraction, sd, dose.frame), 0 if weighting is None else weighting.lost
 
 
-def _warn_of_ends(settings: Settings, operator: CellOperator, dose: DoseSource, progress: Progress) -> None:
+class _MassWeighting:
+    """Weights each operator by the CT's densities, and counts the cells that have none."""
+
+    def __init__(self, settings: Settings, ct: CtSource):
+        from ..detector.density import SCHNEIDER, read_density_table
+
+        self._table = SCHNEIDER if settings.hu_table is None else read_density_table(settings.hu_table)
+        self._ct, self._dose, self.lost = ct, settings.dose, 0
+
+    def __call__(self, operator: CellOperator) -> CellOperator:
+        from ..dose.mass_weighting import mass_weighted
+
+        try:
+            weighted = mass_weighted(operator, self._ct.volume, self._table.apply)
+        except ValueError as error:
+            raise InputError(self._dose, str(error), "use --weighting volume") from error
+        self.lost += int(((operator.fraction > 0) & (weighted.fraction == 0)).sum())
+        return weighted
+
+
+def _warn_of_ends(settings: Settings, readings: Readings, lost: int, dose: DoseSource, progress: Progress) -> None:
     """Outside the grid nothing is known; that is never 0 Gy."""
-    count, fraction = len(operator.cells), operator.fraction
-    if not (fraction > 0).any():
+    count, fraction = len(readings), readings.fraction
+    outside, cut = int((fraction == 0).sum()) - lost, int(((fraction > 0) & (fraction < _WHOLE)).sum())
+    if outside == count:
         ends, cells = (
             " to ".join(", ".join(f"{mm:.0f}" for mm in corner) for corner in (points.min(axis=0), points.max(axis=0)))
-            for points in (dose.volume.grid.corners_mm(), operator.cells.centers_mm)
+            for points in (dose.volume.grid.corners_mm(), readings.cells.centers_mm)
         )
         cause = f"all its {count} cells lie outside the dose (cells at {cells} mm, dose from {ends} mm, LPS)"
         raise InputError(settings.layout, cause, "give the isocentre (--isocenter), or another layout")
-    outside, cut = int((fraction == 0).sum()), int(((fraction > 0) & (fraction < _WHOLE)).sum())
+    if outside + lost == count:
+        raise InputError(settings.ct, "holds none of the cells that lie in the dose", "give the CT of this dose")
     if outside:
         progress.warn(f"{outside} of {count} cells lie outside the dose's grid: they have no value, which is not 0 Gy.")
+    if lost:
+        progress.warn(f"{lost} of {count} cells reach out of the CT: they have no mass-weighted dose.")
     if cut:
         progress.warn(f"{cut} of {count} cells lie partly in the dose's grid: theirs is the mean of that part.")
 

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from Dose3DLib.dose.cell_operator import CellOperator, cell_operator
+from Dose3DLib.dose.cell_operator import CellOperator, cell_means, cell_operator
 from Dose3DLib.dose.mass_weighting import mass_weighted
 from Dose3DLib.geometry.box_overlap import box_weights
 from Dose3DLib.geometry.cells import Cells
@@ -235,6 +235,19 @@ def test_a_cell_smaller_than_a_voxel_has_the_dose_at_its_place(turn):
     cell = middle_of(grid) + [0.2, 0.3, -0.4]
     operator = cell_operator(cells_at(cell, (1e-3, 1e-3, 1e-3), TURNS[turn]), grid)
     assert operator.apply(lps_of(grid) @ slope) == pytest.approx([cell @ slope], rel=1e-6)
+
+
+@pytest.mark.parametrize("turn", ["along", "any"])
+def test_means_of_many_cells_are_made_by_parts(turn, monkeypatch):
+    operator = operator_of("anisotropic", turn, "linear")
+    dose = np.random.default_rng(3).uniform(0, 70, operator.grid.shape)
+    told: list[float] = []
+    monkeypatch.setattr("Dose3DLib.dose.cell_operator._ENTRIES", 40_000)
+    values, fraction = cell_means(operator.cells, Volume(dose, operator.grid), report=told.append)
+    assert len(told) > 3
+    assert told == sorted(told)
+    assert values == pytest.approx(operator.apply(dose), rel=1e-12, nan_ok=True)
+    assert fraction == pytest.approx(operator.fraction, rel=1e-12)
 
 
 def test_no_cell_is_no_fault():
