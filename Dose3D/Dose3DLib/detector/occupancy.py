@@ -29,6 +29,8 @@ _LARGEST_STACK = 20_000_000
 
 _FINEST_MM = 0.5
 """Tilted cells are cut into boxes at most this long (8000 in a cube of 10 mm), pixels of slices, too."""
+_MOST_PARTS = 40
+"""Parts along one axis of a tilted cell at most: larger cells need no finer ones."""
 
 
 def cell_occupancy(cells: Cells, structures: StructureSet) -> dict[str, np.ndarray]:
@@ -192,15 +194,25 @@ def _tilted(cells: Cells, contours: PlanarContours, grid: Grid) -> np.ndarray:
     fine, parts = _refined(grid)
     stretched = {k: [(np.asarray(p) + 0.5) * parts - 0.5 for p in polygons] for k, polygons in contours.items()}
     offset, block = contours_to_occupancy(stretched, fine)
-    shares = np.zeros(len(cells))
-    for n, size in enumerate(cells.sizes_mm):
-        axes = [(np.arange(count) + 0.5) / count - 0.5 for count in np.ceil(size / _FINEST_MM).astype(int)]
-        inner = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) * size
-        index = fine.to_index(cells.centers_mm[n] + inner @ cells.axes.T)[:, ::-1]
-        index = np.rint(index).astype(np.int64) - offset
+    middle = fine.to_index(cells.centers_mm)[:, ::-1] - offset
+    turn = (np.linalg.inv(fine.affine[:3, :3]) @ cells.axes)[::-1]  # mm along the cells' axes to (k, j, i)
+    reach = np.abs(turn * cells.sizes_mm[:, None]).sum(axis=2) / 2
+    shares, size, inner = np.zeros(len(cells)), np.zeros(3), np.zeros((0, 3))
+    for n in np.flatnonzero(((middle + reach > -0.5) & (middle - reach < np.array(block.shape) - 0.5)).all(axis=1)):
+        if not np.array_equal(size, cells.sizes_mm[n]):  # mostly all have one size
+            size = cells.sizes_mm[n]
+            inner = _raster(size) @ turn.T
+        index = np.rint(middle[n] + inner).astype(np.int64)
         k, j, i = index[((index >= 0) & (index < block.shape)).all(axis=1)].T
-        shares[n] = float(block[k, j, i].sum()) / len(inner)
+        shares[n] = float(block[k, j, i].sum()) / len(index)
     return shares
+
+
+def _raster(size: np.ndarray) -> np.ndarray:
+    """(n, 3) mm: middles of the small boxes of a cell around its centre."""
+    counts = np.minimum(np.ceil(size / _FINEST_MM), _MOST_PARTS).astype(int)
+    axes = [(np.arange(count) + 0.5) / count - 0.5 for count in counts]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) * size
 
 
 def _refined(grid: Grid) -> tuple[Grid, np.ndarray]:
