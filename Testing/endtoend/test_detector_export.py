@@ -22,6 +22,8 @@ from Dose3DLib.core.progress import Progress
 from Dose3DLib.detector.frames import frame_placement
 from Dose3DLib.detector.layout_csv import moved, read_layout, write_layout
 from Dose3DLib.detector.placement import Placement
+from Dose3DLib.detector.presets import preset_layout
+from Dose3DLib.dicom.ct import read_ct_reference
 from Dose3DLib.tasks import detector_export
 from Dose3DLib.tasks.detector_export import Settings
 
@@ -149,7 +151,7 @@ def test_a_ct_that_a_planning_system_can_read(layout_file, tmp_path):
 def test_sums_of_hu_are_exact(layout_file, tmp_path):
     """HU above water times volume: that of cells and walls, whatever the voxels."""
     layout = read_layout(layout_file)
-    export(layout_file, "ct", tmp_path / "d", spacing=1.7, hu_wall=200, hu_cell=1000)
+    export(layout_file, "ct", tmp_path / "d", spacing=1.7, margin=10, hu_wall=200, hu_cell=1000)
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(tmp_path / "d" / "CT")))
     hu = sitk.GetArrayFromImage(reader.Execute()).astype(float)
@@ -254,7 +256,7 @@ def test_an_asymmetric_detector_in_each_patient_position(tmp_path, position):
     (tmp_path / "g4rt.csv").write_text(f"layer_1,,\n{rows}", "utf-8")
     center = np.array([15.0, -25.0, 80.0])
     plan = write_plan(tmp_path / "plan.dcm", [beam(1, center, PatientSupportAngle=None)], position)
-    export(tmp_path / "g4rt.csv", "ct", tmp_path / "d", plan=plan, margin=45)
+    export(tmp_path / "g4rt.csv", "ct", tmp_path / "d", plan=plan, margin=45, spacing=4)
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(tmp_path / "d" / "CT")))
     image = reader.Execute()
@@ -275,6 +277,20 @@ def test_plan_and_ct_of_two_patients(layout_file, ct_folder, tmp_path):
     plan = write_plan(tmp_path / "q.dcm", [beam(1, CENTER)])
     result = export(layout_file, "rtstruct", tmp_path / "r.dcm", ct=ct_folder, plan=plan)
     assert any("different frames of reference" in text for text in result.warnings)
+
+
+def test_a_real_patient(shared_data, tmp_path):
+    """A detector in the middle of a real CT: outlines, segments and the detector's own CT, all valid, all in its frame."""
+    ct = shared_data / "openkbp_dicom" / "pt_226" / "CT"
+    center = read_ct_reference(ct).grid.corners_mm().mean(axis=0)
+    write_layout(preset_layout("procedural_shifted", Placement(center)), tmp_path / "l.csv")
+    export(tmp_path / "l.csv", "rtstruct", tmp_path / "rs.dcm", ct=ct)
+    export(tmp_path / "l.csv", "seg", tmp_path / "seg.dcm", ct=ct, group="layer")
+    export(tmp_path / "l.csv", "ct", tmp_path / "d", ct=ct, margin=20, spacing=3)
+    files = [tmp_path / "rs.dcm", tmp_path / "seg.dcm", tmp_path / "d/RTSTRUCT.dcm", tmp_path / "d/CT/CT_0001.dcm"]
+    assert [dciodvfy_errors(path) for path in files] == [[]] * 4
+    assert len({str(pydicom.dcmread(path).FrameOfReferenceUID) for path in files}) == 1
+    assert len(pydicom.dcmread(files[0]).StructureSetROISequence) == 64
 
 
 def refused(layout: Path, form: str, output: Path, **more) -> str:

@@ -72,7 +72,7 @@ def add_detector(sim, mother="world"):
             repeated.material = "{cover}"
             cell.mother = repeated.name
         repeated.mother = surroundings.name
-        repeated.translation = places
+        repeated.translation = places if len(places) > 1 else places[0]
     return surroundings
 
 

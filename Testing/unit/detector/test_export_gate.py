@@ -197,7 +197,7 @@ def test_gate10_builds_each_cell(opengate, tmp_path, wall):
         assert outer.mother == "surroundings"
         named = [label for label, of, _ in namespace["CELLS"] if of == kind]
         labels += named
-        centers += [np.add(t, around.translation) / mm for t in outer.translation]
+        centers += [np.add(t, around.translation) / mm for t in np.atleast_2d(outer.translation)]
         sizes += [np.array(outer.size) / mm] * len(named)
         if wall:
             assert sim.volumes[f"cell_{kind}"].mother == outer.name
