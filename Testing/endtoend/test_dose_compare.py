@@ -151,7 +151,7 @@ def test_in_a_detector(pair, tmp_path):
     assert float(rows["middle"]["reference_gy"]) == pytest.approx(60 * (1 - 0.4803 * 10 / 30), rel=0.01)
     cells = summary_of(tmp_path / "out")["cells"]
     assert (cells["number"], cells["judged"], cells["within"]) == (4, 2, 0.5)
-    assert "50.0 % of 2 cells" in result.summary["detector"]
+    assert "50.0 % within the dose difference" in result.summary["detector"]
     assert "In the detector" in (tmp_path / "out" / "report.html").read_text("utf-8")
 
 

@@ -17,7 +17,7 @@ from ..core.errors import InputError
 from .gamma_search import Lattice, Points, search_cells, search_points
 from .grid import Volume
 
-__all__ = ["GammaCriteria", "gamma_index", "gamma_on_axes", "passing_share"]
+__all__ = ["GammaCriteria", "gamma_at_places", "gamma_index", "gamma_on_axes", "passing_share"]
 
 PASS_TOLERANCE = 1e-5
 """A gamma this little above 1 passes: doses that differ by exactly 3 % do so within the rounding of float32."""
@@ -117,10 +117,38 @@ def gamma_index(
     lattice, directions = _lattice(evaluated)
     places = reference.grid.to_lps(np.column_stack(np.unravel_index(chosen, reference.grid.shape))[:, ::-1])
     places = (places - evaluated.grid.affine[:3, 3]) @ directions.T
-    wanted = _points(places, reference.array, chosen, criteria)
+    wanted = _points(places, reference.array.ravel()[chosen], _normal(reference.array, criteria), criteria)
     result = np.full(reference.array.size, np.nan)
     result[chosen] = _search(lattice, wanted, criteria, is_pass_only, report or (lambda share: None))
     return result.reshape(reference.grid.shape)
+
+
+def gamma_at_places(
+    places_mm: np.ndarray, doses: np.ndarray, evaluated: Volume, criteria: GammaCriteria | None = None
+) -> np.ndarray:
+    """Gamma of single doses, such as those of detectors, to a dose on a grid; (n,) float64, NaN as in `gamma_index`.
+
+    Parameters
+    ----------
+    places_mm:
+        (n, 3) LPS.
+    doses:
+        (n,) of the reference, in the unit of the evaluated dose; NaN where there is none.
+
+    Raises
+    ------
+    InputError
+        the slices of the evaluated dose are sheared.
+    """
+    criteria = criteria or GammaCriteria()
+    doses = np.asarray(doses, np.float64)
+    chosen = _chosen(doses, criteria, None, None)
+    lattice, directions = _lattice(evaluated)
+    places = (np.asarray(places_mm, np.float64)[chosen] - evaluated.grid.affine[:3, 3]) @ directions.T
+    result = np.full(len(doses), np.nan)
+    wanted = _points(places, doses[chosen], _normal(doses, criteria), criteria)
+    result[chosen] = _search(lattice, wanted, criteria, False, lambda share: None)
+    return result
 
 
 def gamma_on_axes(
@@ -157,7 +185,7 @@ def gamma_on_axes(
     for a, (axis, one) in enumerate(zip(axes, at, strict=True), 3 - len(axes)):
         places[:, a] = np.asarray(axis, np.float64)[one]
     result = np.full(reference.size, np.nan)
-    wanted = _points(places, reference, chosen, criteria)
+    wanted = _points(places, reference.ravel()[chosen], _normal(reference, criteria), criteria)
     result[chosen] = _search(lattice, wanted, criteria, False, lambda share: None)
     return result.reshape(reference.shape)
 
@@ -198,10 +226,9 @@ def _chosen(
     return np.flatnonzero(wanted)
 
 
-def _points(places: np.ndarray, reference: np.ndarray, chosen: np.ndarray, criteria: GammaCriteria) -> Points:
-    dose = reference.ravel()[chosen].astype(np.float64)
-    share = criteria.dose_percent / 100
-    width = share * dose if criteria.is_local else np.full(dose.shape, share * _normal(reference, criteria))
+def _points(places: np.ndarray, dose: np.ndarray, normal: float, criteria: GammaCriteria) -> Points:
+    dose, share = dose.astype(np.float64), criteria.dose_percent / 100
+    width = share * dose if criteria.is_local else np.full(dose.shape, share * normal)
     return Points(places, dose, width)
 
 

@@ -205,7 +205,8 @@ class _Cells:
     def __init__(self, lattice: Lattice, compiled: CompiledSearch | None):
         self.lattice, self.flat, self.compiled = lattice, lattice.dose.reshape(-1), compiled
         self.strides = np.cumprod((1, *lattice.dose.shape[:0:-1]))[::-1]
-        self.low, self.high = _extremes(lattice.dose, np.minimum), _extremes(lattice.dose, np.maximum)
+        if compiled is None:
+            self.low, self.high = _extremes(lattice.dose, np.minimum), _extremes(lattice.dose, np.maximum)
         sides = [(0, stride if n > 1 else 0) for stride, n in zip(self.strides, lattice.dose.shape, strict=True)]
         self.corners = np.array([sum(corner) for corner in product(*sides)])
 

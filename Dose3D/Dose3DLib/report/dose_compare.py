@@ -204,7 +204,8 @@ def _cells_section(content: CompareReport) -> Section | None:
         png = cells_figure(part.reference, part.evaluated, part.width, content.units)
         blocks.append(Picture(png, caption, "differences of cell means"))
     intro = (
-        "Exact means of both doses over the cells of the layout. A cell does not know where in itself the dose is, so "
-        "only the dose difference is judged, not the distance. This is geometry: a cell measures in its own material."
+        "Exact means of both doses over the cells of the layout. Gamma of a cell holds its mean of the reference "
+        "against what a cell of its size would see of the evaluated dose, here and up to the distance to agreement "
+        "around. This is geometry: a cell measures in its own material."
     )
     return Section("In the detector", tuple(blocks), intro)

@@ -99,11 +99,19 @@ def _profile_rows(study: CompareStudy) -> list[list[Any]]:
 def _cell_rows(study: CompareStudy) -> list[list[Any]]:
     cells = study.cells
     rows: list[list[Any]] = [["cell", "x_mm", "y_mm", "z_mm", "reference_gy", "evaluated_gy", "fraction", "judged",
-                              "within", "gamma_passing"]]  # fmt: skip
+                              "within", "gamma", "gamma_passing"]]  # fmt: skip
     for n, label in enumerate(cells.cells.labels):
         numbers = (*cells.cells.centers_mm[n], cells.reference[n], cells.evaluated[n], cells.fraction[n])
         flags = ["yes" if flag[n] else "no" for flag in (cells.judged, cells.within)]
-        rows.append([label, *(_number(float(v)) for v in numbers), *flags, _number(float(cells.passing[n]))])
+        rows.append(
+            [
+                label,
+                *(_number(float(v)) for v in numbers),
+                *flags,
+                _number(float(cells.gamma[n])),
+                _number(float(cells.passing[n])),
+            ]
+        )
     return rows
 
 
@@ -130,6 +138,8 @@ def _summary(study: CompareStudy) -> dict[str, Any]:
             "number": len(study.cells.cells),
             "judged": int(study.cells.judged.sum()),
             "within": study.cells.share_within,
+            "gamma_points": int(np.isfinite(study.cells.gamma).sum()),
+            "passing": study.cells.passing_share,
             "gamma_passing": _mean(study.cells.passing[study.cells.judged]),
         }
     return content
@@ -164,8 +174,9 @@ def printed(study: CompareStudy) -> dict[str, Any]:
         passes = f"{_percent(one.passing)} of {one.points:,} voxels pass"
         result[one.name] = passes if one.points else "no gamma"
     if study.cells is not None:
-        judged = int(study.cells.judged.sum())
-        result["detector"] = f"{_percent(study.cells.share_within)} of {judged} cells within the dose difference"
+        judged = int(np.isfinite(study.cells.gamma).sum())
+        passes, within = _percent(study.cells.passing_share), _percent(study.cells.share_within)
+        result["detector"] = f"gamma of {passes} of {judged} cells passes, {within} within the dose difference"
     return result
 
 
@@ -296,6 +307,7 @@ def _cells_part(study: CompareStudy) -> CellsPart | None:
     rows = [
         ("Cells of the layout", f"{len(found.cells):,}"),
         (f"Cells with {criteria.threshold_percent:g} % and more", f"{len(reference):,}"),
+        (f"Gamma of the means, {criteria.label}: cells that pass", _percent(found.passing_share)),
         (f"Within the dose difference of {criteria.dose_percent:g} %", _percent(found.share_within)),
         ("Gamma ≤ 1 in the patient's grid, over these cells", _percent(_mean(found.passing[judged]))),
         ("Gamma ≤ 1 in the patient's grid, everywhere", _percent(study.overall.passing)),

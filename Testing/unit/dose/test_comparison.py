@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from builders.dose_builder import ball_dose
-from Dose3DLib.dose.cell_comparison import compare_in_cells
+from Dose3DLib.dose.cell_comparison import compare_in_cells, moving_mean
 from Dose3DLib.dose.comparison import compare_doses, mask_on_grid, region_figures
 from Dose3DLib.dose.profiles import profiles
 from Dose3DLib.geometry.cells import Cells
@@ -136,3 +136,35 @@ def test_profiles_cross_in_their_place():
     assert x.doses[0][known] == pytest.approx(expected[known], abs=0.8)
     assert x.doses[1][known] == pytest.approx(expected[known] / 2, abs=0.5)
     assert np.isnan(x.doses[0]).any(), "a turned grid does not fill its box"
+
+
+@pytest.mark.parametrize("axes", [np.eye(3), np.diag([-1.0, 1, -1]), np.eye(3)[[2, 0, 1]]])
+def test_moving_means_are_those_of_cells_that_stand_there(axes):
+    """Judged by averages of many trilinear samples in each box."""
+    dose = ball_dose()
+    size = np.array([9.0, 5.0, 12.5])
+    seen = moving_mean(dose, axes, size)
+    parts = (np.arange(40) + 0.5) / 40 - 0.5
+    inside = np.stack(np.meshgrid(parts, parts, parts, indexing="ij"), -1).reshape(-1, 3) * size @ axes.T
+    for index in ((16, 20, 20), (12, 25, 17), (20, 14, 26)):
+        center = dose.grid.to_lps(np.array(index[::-1]))
+        assert seen.array[index] == pytest.approx(sample_points(dose, center + inside).mean(), abs=0.02)
+    assert np.isnan(seen.array[0, 20, 20])
+    assert np.isnan(seen.array[16, 20, 40])
+
+
+@pytest.mark.parametrize("axes", [np.eye(3), TURN])
+def test_gamma_of_cells_has_the_formula_of_a_slope(axes):
+    """Cell means of a linear dose are linear, so gamma of shifted slopes is that of the voxels."""
+    grid = Grid.axial((30, 30, 30), (2.0, 2.0, 2.0), (-29, -29, -29))
+    slope = np.array([0.3, -0.2, 0.1])
+    reference = Volume((50 + places_of(grid) @ slope).astype(np.float64), grid)
+    evaluated = Volume(reference.array + 1.1, grid)
+    found = compare_doses(reference, evaluated, GammaCriteria(3, 2))
+    centers = np.array([[0.3, 0, 0], [8, -5, 3], [-7, 6, -9.4], [26, 0, 0]])
+    cells = Cells(tuple("abcd"), centers, [[10, 10, 10], [10, 10, 10], [6, 8, 10], [10, 10, 10]], axes)
+    seen = compare_in_cells(found, cells)
+    expected = 1.1 / np.hypot(0.03 * reference.array.max(), 2 * np.linalg.norm(slope))
+    assert seen.gamma[:3] == pytest.approx([expected] * 3, rel=1e-3)
+    assert np.isnan(seen.gamma[3]), "it reaches beyond the grid"
+    assert seen.passing_share == 1.0
