@@ -76,8 +76,9 @@ def lattice_candidates(regions: Sequence[Region], lattice: Lattice, placement: P
     near = np.concatenate([_different(_index(region.filled_mm, placement, phase, pitch)) for region in regions])
     index = _different((near[:, None] + _AROUND[None]).reshape(-1, 3))
     index = index[np.lexsort((index[:, 0], index[:, 2], index[:, 1]))]  # layers along y, as the lattice counts
-    cells = lattice_cells(lattice, index, placement)
-    return Layout(cells, placement, tuple(f"layer_{b}" for b in index[:, 1]), lattice.wall_mm, name)
+    first = index.min(axis=0)
+    cells = lattice_cells(lattice, index, placement, first)
+    return Layout(cells, placement, tuple(f"Layer_{b}" for b in index[:, 1] - first[1]), lattice.wall_mm, name)
 
 
 def _index(points_mm: np.ndarray, placement: Placement, phase: np.ndarray, pitch: np.ndarray) -> np.ndarray:

@@ -99,7 +99,7 @@ def _layout(packing: Packing, place: Placement, size_mm: float, wall_mm: float) 
     order = np.lexsort((centers[:, 0], centers[:, 2], np.round(centers[:, 1], 3)))
     centers = centers[order]
     heights = np.unique(np.round(centers[:, 1], 3))
-    layers = tuple(f"layer_{n}" for n in np.searchsorted(heights, np.round(centers[:, 1], 3)))
+    layers = tuple(f"Layer_{n}" for n in np.searchsorted(heights, np.round(centers[:, 1], 3)))
     labels = tuple(f"Cell_{n}" for n in range(len(centers)))
     cells = Cells(labels, place.lps(centers), np.full(centers.shape, size_mm), place.to_lps)
     return Layout(cells, place, layers, wall_mm, "follows the shape")

@@ -23,6 +23,7 @@ from .placement_files import (
     pictured,
     shown_structures,
     summary_of,
+    with_patient_facts,
     write_layouts,
 )
 from .placement_source import Patient, center_of, prior_of, read_patient, regions_of, write_json
@@ -80,7 +81,7 @@ class Settings(TaskSettings):
     noise: float = option(0.7, help="standard deviation of a cell's reading", unit="Gy", minimum=1e-3)
     names: Path | None = option(None, help="table of a label map's names: CSV, JSON, dataset.json, .ctbl, ITK-SNAP")
     series: str | None = option(None, help="Series Instance UID, when the CT folder holds several CT series")
-    frame: Literal["LPS", "RAS"] | None = option(None, help="axes of surfaces whose files don't say them")
+    surface_frame: Literal["LPS", "RAS"] | None = option(None, help="axes of surfaces whose files don't say them")
     lenient: bool = option(False, help="accept what is doubtful, such as another patient, and say so")
     resample_slices: bool = option(False, help="accept a CT with missing or uneven slices by interpolation")
     overwrite: bool = option(False, help="replace an existing output")
@@ -196,7 +197,7 @@ def _by_variance(settings: Settings, patient: Patient, regions: Sequence[Region]
     for (name, _), setup in zip(named, chosen, strict=True):
         for note in setup.choice.notes:
             progress.warn(note if single else f"{name}: {note}")
-    found = _Found(patient, regions, prior, named)
+    found = _Found(patient, regions, prior, with_patient_facts(named, patient, progress))
     _measure(found)
     shares = [setup.layout.name for setup in chosen]
     found.facts.update({"Lattice" if single else f"Lattice {n}": text for n, text in enumerate(shares, 1)})
@@ -240,7 +241,8 @@ def _by_shape(settings: Settings, patient: Patient, regions: Sequence[Region], p
     )  # fmt: skip
     if shaped.added:
         progress.warn(f"{shaped.added} cells were added so that each target has {settings.minimum}.")
-    found = _Found(patient, regions, prior_of(settings), [("layout", shaped.layout)])
+    layouts = with_patient_facts([("layout", shaped.layout)], patient, progress)
+    found = _Found(patient, regions, prior_of(settings), layouts)
     _measure(found)
     found.facts.update({"Dice of boxes and targets": f"{shaped.dice:.3f}", "Angle": f"{shaped.angle_deg:g} degrees"})
     return found

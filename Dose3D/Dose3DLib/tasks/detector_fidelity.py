@@ -53,7 +53,7 @@ class Settings(TaskSettings):
     noise: float = option(0.7, help="standard deviation of a cell's reading", unit="Gy", minimum=1e-3)
     names: Path | None = option(None, help="table of a label map's names: CSV, JSON, dataset.json, .ctbl, ITK-SNAP")
     series: str | None = option(None, help="Series Instance UID, when the CT folder holds several CT series")
-    frame: Literal["LPS", "RAS"] | None = option(None, help="axes of surfaces whose files don't say them")
+    surface_frame: Literal["LPS", "RAS"] | None = option(None, help="axes of surfaces whose files don't say them")
     lenient: bool = option(False, help="accept what is doubtful, such as another patient, and say so")
     resample_slices: bool = option(False, help="accept a CT with missing or uneven slices by interpolation")
     overwrite: bool = option(False, help="replace an existing output")

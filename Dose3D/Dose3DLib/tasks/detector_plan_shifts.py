@@ -15,7 +15,7 @@ from ..core.progress import Progress
 from ..core.provenance import file_sha256, make_provenance
 from .base import Result, TaskSettings, option
 from .detector_fidelity import read_moved_layout
-from .placement_files import left_rows, patient_facts, pictured, shown_structures, write_layouts
+from .placement_files import left_rows, patient_facts, pictured, shown_structures, with_patient_facts, write_layouts
 from .placement_source import Patient, center_of, prior_of, read_patient, regions_of, write_json
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Settings(TaskSettings):
     noise: float = option(0.7, help="standard deviation of a cell's reading", unit="Gy", minimum=1e-3)
     names: Path | None = option(None, help="table of a label map's names: CSV, JSON, dataset.json, .ctbl, ITK-SNAP")
     series: str | None = option(None, help="Series Instance UID, when the CT folder holds several CT series")
-    frame: Literal["LPS", "RAS"] | None = option(None, help="axes of surfaces whose files don't say them")
+    surface_frame: Literal["LPS", "RAS"] | None = option(None, help="axes of surfaces whose files don't say them")
     lenient: bool = option(False, help="accept what is doubtful, such as another patient, and say so")
     resample_slices: bool = option(False, help="accept a CT with missing or uneven slices by interpolation")
     overwrite: bool = option(False, help="replace an existing output")
@@ -91,7 +91,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
         regions = regions_of(patient, settings.targets, settings.organs, settings.organ_weight, progress)
         study = _planned(settings, layout, patient, regions, progress)
         draft.mkdir()
-        layouts = _layouts(study)
+        layouts = with_patient_facts(_layouts(study), patient, progress)
         files = write_layouts(layouts, draft)
         _write_shifts(study, draft / "shifts.csv")
         write_json(draft / "summary.json", _summary(study))
@@ -154,9 +154,7 @@ def _layouts(study: _Study) -> list[tuple[str, Layout]]:
         move = study.layout.cells.axes @ shift
         place = Placement(study.layout.placement.isocenter_mm + move, study.layout.placement.to_lps)
         name = f"{study.layout.name or 'detector'}, acquisition {n}"
-        # Facts such as occupancies are about the first place.
-        facts = study.layout.facts if n == 1 else {}
-        found.append((f"acquisition {n}", replace(study.layout, cells=cells, placement=place, name=name, facts=facts)))
+        found.append((f"acquisition {n}", replace(study.layout, cells=cells, placement=place, name=name)))
     return found
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .placement_source import Patient
 
 __all__ = ["COLORS", "LayoutFigures", "fidelity_rows", "left_rows", "measure_layouts", "patient_facts", "pictured",
-           "shown_structures", "summary_of", "write_layouts"]  # fmt: skip
+           "shown_structures", "summary_of", "with_patient_facts", "write_layouts"]  # fmt: skip
 
 COLORS = ((255, 196, 0), (64, 200, 255), (255, 96, 160), (150, 230, 90), (200, 140, 255), (255, 140, 60))
 """Cells of the first, second ... set-up in pictures."""
@@ -55,6 +55,17 @@ def measure_layouts(
             done += 1
         found.append(LayoutFigures(layout, name, tuple(rows), used))
     return found
+
+
+def with_patient_facts(
+    layouts: Sequence[tuple[str, Layout]], patient: Patient, progress: Progress
+) -> list[tuple[str, Layout]]:
+    """The layouts with the columns that `detector layout` writes: shares of structures, HU, density."""
+    from .layout_facts import with_facts
+    from .layout_patient import Patient as Known
+
+    known = Known(patient.ct, patient.structures)
+    return [(name, with_facts(replace(layout, facts={}), known, None, progress)) for name, layout in layouts]
 
 
 def write_layouts(layouts: Sequence[tuple[str, Layout]], folder: Path) -> dict[str, str]:

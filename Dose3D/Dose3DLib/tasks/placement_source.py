@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.progress import Progress
-from .structure_source import DICOM_FORMS, StructureSource, form_of
+from .structure_source import DICOM_FORMS, StructureSource, check_names, form_of
 
 if TYPE_CHECKING:
     from ..detector.posterior import DosePrior
@@ -34,7 +34,7 @@ class _PatientSettings(Protocol):
     ct: Path
     names: Path | None
     series: str | None
-    frame: str | None
+    surface_frame: str | None
     lenient: bool
     resample_slices: bool
 
@@ -59,24 +59,31 @@ def read_patient(settings: _PatientSettings, progress: Progress) -> Patient:
     from .ct_source import load_ct
 
     form = form_of(settings.structures)
+    if settings.names and form != "label map":
+        raise InputError("--names", f"names the labels of a label map, and this is {form}", "leave it out")
+    if settings.surface_frame and form != "surfaces":
+        raise InputError("--surface-frame", f"is about surfaces, and this is {form}", "leave it out")
     with progress.part(0.3):
         ct = load_ct(settings.ct, settings.series, settings.resample_slices, progress)
     if form in DICOM_FORMS and ct.reference is None:
         raise InputError(settings.ct, f"is an image file, and {form} needs the CT as DICOM", "give the DICOM folder")
     source = StructureSource(
-        settings.structures, form, ct.volume.grid, ct.reference, settings.lenient, True, settings.names, settings.frame
-    )
+        settings.structures, form, ct.volume.grid, ct.reference, settings.lenient, True, settings.names,
+        settings.surface_frame,
+    )  # fmt: skip
     with progress.stage("read structures", 0.35):
         found = source.read(progress)
     for note in found.notes:
         progress.warn(note)
+    check_names(settings.structures, found, dicom=False)
     filled = tuple(s for s in found if s.contours or not s.mask.is_empty)
     if not filled:
         raise InputError(settings.structures, "holds no voxel of any structure", "give structures of this CT")
-    empty = [s.name for s in found if s not in filled]
+    empty = [s.name for s in found if all(s is not other for other in filled)]
     if empty:
         progress.warn(f"Empty, or outside the CT, and left out: {', '.join(empty)}.")
-    return Patient(ct, replace(found, structures=filled), [ct.facts, source.facts()])
+    ct_facts = {key: value for key, value in ct.facts.items() if key != "sop_instance_uids"}
+    return Patient(ct, replace(found, structures=filled), [ct_facts, source.facts()])
 
 
 def is_target(structure: Structure) -> bool:
