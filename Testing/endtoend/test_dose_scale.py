@@ -189,6 +189,9 @@ def test_an_rtdose_of_the_patient(files, tmp_path, truth):
     assert written.ReferencedStructureSetSequence[0].ReferencedSOPInstanceUID == structures
     dose = written.pixel_array * float(written.DoseGridScaling)
     assert np.abs(dose - truth)[truth > 0].mean() < 0.6
+    curve = np.array(written.DVHSequence[0].DVHData, float).reshape(-1, 2)
+    assert written.DVHSequence[0].DVHNumberOfBins == len(curve)
+    assert curve[300, 1] == pytest.approx((dose[truth > 0] >= 30 - 1e-3).sum() * 0.027, rel=0.01)
     assert dciodvfy_errors(tmp_path / "dose.dcm") == []
 
 
@@ -262,7 +265,7 @@ def test_bad_input_at_the_door(files, tmp_path, capsys):
     refuse("written into the report's folder", samples=3)
     refuse("there are no structures", body="Skin")
     refuse('did you mean "BODY"', structures=files["masks"], body="BODI")
-    refuse("is not one of the choices", method="splines")
+    refuse('Did you mean "linear"', method="splines")
     refuse("is out of range", noise=0)
 
 

@@ -16,10 +16,19 @@ from .attributes import add_contribution, clean_text, decimals, derived_dataset,
 from .ct import CtReference
 from .rtdose import RtDose
 
-__all__ = ["RtDoseAttributes", "write_rtdose"]
+__all__ = ["RoiDvh", "RtDoseAttributes", "write_rtdose"]
 
 PERPENDICULAR_TOLERANCE_MM = 0.01
 """RTDOSE planes are stacked along their normal; a sheared grid is refused when its planes shift by more in all."""
+
+
+@dataclass(frozen=True)
+class RoiDvh:
+    """Volumes, cm3, of the ROI of this number that receive at least 0, 1, 2 ... times `step_gy`."""
+
+    roi_number: int
+    step_gy: float
+    volumes_cc: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,9 @@ class RtDoseAttributes:
         SOP Instance UID of the RT Plan, which the standard asks for with summation PLAN; "": a new UID is referred to,
         and the notes say so.
     structures_uid:
-        SOP Instance UID of the RT Structure Set that the dose was made with; "": none.
+        SOP Instance UID of the RT Structure Set that `dvhs` are of; an RTDOSE can refer to one in that way only.
+    dvhs:
+        cumulative dose-volume histograms; without any there is no reference to structures.
     """
 
     bits: int = 32
@@ -46,6 +57,7 @@ class RtDoseAttributes:
     summation_type: str = "PLAN"
     plan_uid: str = ""
     structures_uid: str = ""
+    dvhs: tuple[RoiDvh, ...] = ()
     series_description: str = "Dose"
     comment: str = ""
     provenance: str = ""
@@ -142,13 +154,28 @@ def _add_dose(dataset: Dataset, attributes: RtDoseAttributes, scaling: str) -> N
     plan.ReferencedSOPClassUID = RTPlanStorage
     plan.ReferencedSOPInstanceUID = attributes.plan_uid or generate_uid(prefix=None)
     dataset.ReferencedRTPlanSequence = [plan]
-    if attributes.structures_uid:
-        structures = Dataset()
-        structures.ReferencedSOPClassUID = RTStructureSetStorage
-        structures.ReferencedSOPInstanceUID = attributes.structures_uid
-        dataset.ReferencedStructureSetSequence = [structures]
+    if attributes.structures_uid and attributes.dvhs:
+        _add_dvhs(dataset, attributes)
     if attributes.provenance:
         add_contribution(dataset, attributes.provenance)
+
+
+def _add_dvhs(dataset: Dataset, attributes: RtDoseAttributes) -> None:
+    """The RT DVH module (C.8.8.4)."""
+    structures = Dataset()
+    structures.ReferencedSOPClassUID = RTStructureSetStorage
+    structures.ReferencedSOPInstanceUID = attributes.structures_uid
+    dataset.ReferencedStructureSetSequence = [structures]
+    dataset.DVHSequence = []
+    for dvh in attributes.dvhs:
+        roi, item = Dataset(), Dataset()
+        roi.ReferencedROINumber, roi.DVHROIContributionType = dvh.roi_number, "INCLUDED"
+        item.DVHReferencedROISequence = [roi]
+        item.DVHType, item.DoseUnits, item.DoseType = "CUMULATIVE", "GY", attributes.dose_type
+        item.DVHDoseScaling, item.DVHVolumeUnits = "1", "CM3"
+        item.DVHNumberOfBins = len(dvh.volumes_cc)
+        item.DVHData = decimals(np.array([[dvh.step_gy, volume] for volume in dvh.volumes_cc]).ravel())
+        dataset.DVHSequence.append(item)
 
 
 def _add_grid(dataset: Dataset, volume: Volume, order: np.ndarray, bits: int) -> None:

@@ -17,6 +17,7 @@ from ..geometry.grid import Volume
 from ..geometry.volume_files import RawImage, image_suffix, write_raw_image, write_volume
 
 if TYPE_CHECKING:
+    from ..dicom.rtdose_write import RoiDvh
     from ..dose.scaling import Scaled
     from .dose_scale import Settings
     from .scale_source import Study
@@ -25,6 +26,7 @@ __all__ = ["figures_of", "provenance_of", "write_dose", "write_json", "write_rep
 
 _DOSE_KEYS = {"DicomRtImport.DoseVolume": "1", "DicomRtImport.DoseUnitName": "Gy", "units": "Gy"}
 """By the first two SlicerRT knows a dose; NRRD and MetaImage carry them."""
+_DVH_STEP_GY = 0.1
 _MISSES = 3.0
 """A cell that the dose misses by more than so many standard deviations is named."""
 
@@ -57,14 +59,34 @@ def _write_rtdose(study: Study, volume: Volume, path: Path, progress: Progress) 
         "" if path_of_structures is None or path_of_structures.is_dir() else sop_instance_uid(path_of_structures)
     )
     attributes = RtDoseAttributes(
+        bits=16,
         plan_uid=plan,
         structures_uid=structures,
+        dvhs=_dvhs(study, volume) if structures else (),
         series_description="Dose from detector cells",
         comment="From the means over a detector's cells. Research use only.",
         provenance="dose3d dose scale. Research use only.",
     )
     for note in write_rtdose(volume, path, study.source.header, attributes).notes:
         progress.warn(note)
+
+
+def _dvhs(study: Study, volume: Volume) -> tuple[RoiDvh, ...]:
+    """Of the structures that lie in the cells' region as a whole; in the rest nothing is known of some voxels."""
+    from ..dicom.rtdose_write import RoiDvh
+
+    grid, found = study.problem.grid, []
+    dose = volume.array[study.block]
+    edges = _DVH_STEP_GY * np.arange(int(dose.max() / _DVH_STEP_GY) + 2)
+    for one in study.problem.structures or ():
+        mask = one.mask.to_array()
+        cut = any(np.take(mask, (0, -1), axis=a).any() for a in range(3))
+        if one.number is None or one.mask.is_empty or cut:
+            continue
+        below = np.searchsorted(np.sort(dose[mask]), edges - 1e-9)
+        volumes = (one.mask.voxels - below) * grid.voxel_volume_mm3 / 1000.0
+        found.append(RoiDvh(one.number, _DVH_STEP_GY, tuple(float(v) for v in volumes)))
+    return tuple(found)
 
 
 def write_report_folder(
