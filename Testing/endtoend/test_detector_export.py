@@ -160,6 +160,14 @@ def test_sums_of_hu_are_exact(layout_file, tmp_path):
     assert hu[hu > -1000].sum() * 1.7**3 == pytest.approx(1000 * cells + 200 * walls, rel=1e-3)
 
 
+def test_walls_of_another_material(layout_file, tmp_path):
+    result = export(layout_file, "ct", tmp_path / "d", walls="air", margin=10, surroundings="pmma")
+    assert result.summary["HU of cells, walls, surroundings"] == "143, -1000, 123.87"
+    (tmp_path / "hu.csv").write_text("HU,density\n-1000,0.001\n0,1.0\n1000,1.6\n", "utf-8")
+    result = export(layout_file, "ct", tmp_path / "e", walls="air", margin=10, hu_table=tmp_path / "hu.csv")
+    assert result.summary["HU of cells, walls, surroundings"] == "350, -1000, 0"
+
+
 def test_oblique_cells_in_a_ct(tmp_path):
     """No voxel lies along them, and still every part of every voxel counts: sums of HU are those of the volumes."""
     turn = np.linalg.qr(np.random.default_rng(8).normal(size=(3, 3)))[0]
@@ -280,7 +288,7 @@ def test_plan_and_ct_of_two_patients(layout_file, ct_folder, tmp_path):
 
 
 def test_a_real_patient(shared_data, tmp_path):
-    """A detector in the middle of a real CT: outlines, segments and the detector's own CT, all valid, all in its frame."""
+    """A detector in the middle of a real CT: outlines, segments and its own CT, all valid, all in one frame."""
     ct = shared_data / "openkbp_dicom" / "pt_226" / "CT"
     center = read_ct_reference(ct).grid.corners_mm().mean(axis=0)
     write_layout(preset_layout("procedural_shifted", Placement(center)), tmp_path / "l.csv")
@@ -310,6 +318,7 @@ def refused(layout: Path, form: str, output: Path, **more) -> str:
         ("g4rt", "job.toml", {}, "g4rt is a folder of files"),
         ("stl", "d.stl", {"surroundings": "air"}, "--surroundings: means nothing for the format stl"),
         ("gdml", "d.gdml", {"hu_cell": 100}, "--hu-cell: means nothing"),
+        ("g4rt", "d", {"walls": "air"}, "--walls: means nothing for the format g4rt"),
         ("gdml", "d.gdml", {"ct": "x"}, "--ct: means nothing"),
         ("g4rt", "d", {"frame": "lps"}, "--frame: means nothing for the format g4rt"),
         ("seg", "d.dcm", {}, "--ct: is missing, and a seg refers to a CT"),

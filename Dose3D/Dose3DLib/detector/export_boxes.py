@@ -9,7 +9,7 @@ import numpy as np
 from ..core.errors import InputError
 from .check import overlapping_pair
 from .layout import Layout
-from .materials import Material
+from .materials import PMMA, Material
 from .placement import Placement
 
 __all__ = ["Boxes", "Surrounding", "boxes_in_frame", "mm", "safe_names", "surrounding_box"]
@@ -30,8 +30,8 @@ class Boxes:
         of the cells.
     centers_mm, sizes_mm:
         (n, 3) in the frame, without covers.
-    wall_mm:
-        of the cover on each side.
+    wall_mm, cover:
+        thickness of the cover on each side, and its material.
     """
 
     labels: tuple[str, ...]
@@ -39,6 +39,7 @@ class Boxes:
     centers_mm: np.ndarray
     sizes_mm: np.ndarray
     wall_mm: float
+    cover: Material = PMMA
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -71,7 +72,7 @@ class Surrounding:
     size_mm: np.ndarray
 
 
-def boxes_in_frame(layout: Layout, placement: Placement) -> Boxes:
+def boxes_in_frame(layout: Layout, placement: Placement, cover: Material = PMMA) -> Boxes:
     """The cells in the frame that stands in the patient at `placement`.
 
     Raises
@@ -91,7 +92,7 @@ def boxes_in_frame(layout: Layout, placement: Placement) -> Boxes:
         raise InputError("layout", cause, "move them apart or give thinner walls")
     centers = np.round(placement.detector(layout.cells.centers_mm), _DIGITS) + 0.0
     sizes = np.round(layout.cells.sizes_mm[:, order], _DIGITS)
-    return Boxes(layout.cells.labels, layout.layers, centers, sizes, float(layout.wall_mm))
+    return Boxes(layout.cells.labels, layout.layers, centers, sizes, float(layout.wall_mm), cover)
 
 
 def surrounding_box(boxes: Boxes, material: Material, margin_mm: float) -> Surrounding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .export_boxes import Boxes, Surrounding, mm
-from .materials import AIR, PMMA, SCINTILLATOR
+from .materials import AIR, SCINTILLATOR
 
 __all__ = ["gate10_script", "grid_on_faces"]
 
@@ -143,7 +143,7 @@ def gate10_script(boxes: Boxes, around: Surrounding, name: str) -> str:
         elements=list(elements),
         atoms=list(atoms),
         density=SCINTILLATOR.density,
-        cover=PMMA.nist,
+        cover=boxes.cover.nist,
         air=AIR.nist,
     )
 

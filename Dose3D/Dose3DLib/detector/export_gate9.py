@@ -92,7 +92,7 @@ def _kind(boxes: Boxes, number: int, size: np.ndarray) -> list[str]:
     mother, repeated = "surroundings", cell
     if boxes.wall_mm > 0:
         repeated = mother = f"cover_{number + 1}"
-        lines = _box("surroundings", repeated, size + 2 * boxes.wall_mm, PMMA)
+        lines = _box("surroundings", repeated, size + 2 * boxes.wall_mm, boxes.cover)
     return [
         *lines,
         *_box(mother, cell, size, SCINTILLATOR),

@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 
 from .export_boxes import Boxes, Surrounding, mm, safe_names
-from .materials import AIR, PMMA, SCINTILLATOR, Material
+from .materials import AIR, SCINTILLATOR, Material
 
 __all__ = ["gdml_text"]
 
@@ -34,7 +34,7 @@ def gdml_text(boxes: Boxes, around: Surrounding, name: str) -> str:
     _add_scintillator(materials)
     sizes, kind = boxes.kinds()
     for number, size in enumerate(sizes):
-        _add_cell(solids, structure, number, size, boxes.wall_mm)
+        _add_cell(solids, structure, number, size, boxes)
     _add_surroundings(solids, structure, boxes, around, kind)
     _add_world(solids, structure, around)
     setup = ET.SubElement(root, "setup", name="Default", version="1.0")
@@ -78,13 +78,13 @@ def _place(mother: ET.Element, name: str, copy: int, volume: str, at: np.ndarray
     ET.SubElement(placed, "position", name=f"{name}_position", unit="mm", x=x, y=y, z=z)
 
 
-def _add_cell(solids: ET.Element, structure: ET.Element, number: int, size: np.ndarray, wall_mm: float) -> None:
+def _add_cell(solids: ET.Element, structure: ET.Element, number: int, size: np.ndarray, boxes: Boxes) -> None:
     """One kind of cell: its solid and volume, in a cover where there is one."""
     _add_box(solids, f"cell_box_{number}", size)
     _volume(structure, f"Cell_{number}", SCINTILLATOR, f"cell_box_{number}")
-    if wall_mm > 0:
-        _add_box(solids, f"cover_box_{number}", size + 2 * wall_mm)
-        cover = _volume(structure, f"Cover_{number}", PMMA, f"cover_box_{number}")
+    if boxes.wall_mm > 0:
+        _add_box(solids, f"cover_box_{number}", size + 2 * boxes.wall_mm)
+        cover = _volume(structure, f"Cover_{number}", boxes.cover, f"cover_box_{number}")
         _place(cover, f"scintillator_{number}", 0, f"Cell_{number}", np.zeros(3))
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-__all__ = ["AIR", "PMMA", "SCINTILLATOR", "SURROUNDINGS", "WATER", "Material", "Surroundings"]
+__all__ = ["AIR", "MATERIALS", "PMMA", "SCINTILLATOR", "WATER", "Material"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,5 @@ AIR = Material(
 )
 """Dry air near sea level, as in NIST's table."""
 
-Surroundings = Literal["water", "pmma", "air"]
-SURROUNDINGS: dict[str, Material] = {"water": WATER, "pmma": PMMA, "air": AIR}
-"""What the detector stands in."""
+MATERIALS: dict[str, Material] = {"water": WATER, "pmma": PMMA, "air": AIR}
+"""What covers are made of and what the detector stands in, as settings name it."""

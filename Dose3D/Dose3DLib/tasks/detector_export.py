@@ -43,6 +43,7 @@ _BOXES, _MESHES, _DICOM = ("g4rt", "gate9", "gate10", "gdml"), ("stl", "3mf"), (
 _ONLY_FOR: dict[str, tuple[str, ...]] = {
     "frame": (*_BOXES[1:], *_MESHES),
     "surroundings": (*_BOXES, "ct"),
+    "walls": (*_BOXES[1:], "ct"),
     "margin": (*_BOXES, "ct", "labelmap"),
     "spacing": ("ct", "labelmap"),
     "parts": _MESHES,
@@ -76,6 +77,7 @@ class Settings(TaskSettings):
     )
     size: float = option(10.0, help="edge of the cells, where the layout states none", unit="mm", minimum=0.01)
     surroundings: Literal["water", "pmma", "air"] = option("water", help="what the detector stands in")
+    walls: Literal["pmma", "water", "air"] = option("pmma", help="what the covers of the cells are made of")
     margin: float = option(50.0, help="surroundings beyond the outermost covers", unit="mm", minimum=1, maximum=1000)
     spacing: float = option(2.0, help="edge of the voxels of ct and labelmap", unit="mm", minimum=0.1, maximum=20)
     ct: Path | None = option(None, help="CT that a DICOM object refers to, or whose grid a label map has")
@@ -87,7 +89,7 @@ class Settings(TaskSettings):
         None, help="parts of a mesh (default: all for 3mf; for stl the housing, where there are walls)"
     )
     hu_cell: float | None = option(None, help="HU of the cells (default: 143)", minimum=-1024, maximum=3071)
-    hu_wall: float | None = option(None, help="HU of the walls (default: PMMA's 124)", minimum=-1024, maximum=3071)
+    hu_wall: float | None = option(None, help="HU of the walls (default: by material)", minimum=-1024, maximum=3071)
     hu_surroundings: float | None = option(
         None, help="HU of the surroundings (default: by material)", minimum=-1024, maximum=3071
     )

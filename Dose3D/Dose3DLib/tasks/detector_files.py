@@ -56,11 +56,11 @@ class Written:
 
 def _boxes(export: Export) -> tuple[Boxes, Surrounding]:
     from ..detector.export_boxes import boxes_in_frame, surrounding_box
-    from ..detector.materials import SURROUNDINGS
+    from ..detector.materials import MATERIALS
 
-    boxes = boxes_in_frame(export.layout, export.placement)
-    material = SURROUNDINGS[export.settings.surroundings]
-    return boxes, surrounding_box(boxes, material, export.settings.margin)
+    settings = export.settings
+    boxes = boxes_in_frame(export.layout, export.placement, MATERIALS[settings.walls])
+    return boxes, surrounding_box(boxes, MATERIALS[settings.surroundings], settings.margin)
 
 
 def _write_texts(folder: Path, texts: dict[str, str]) -> None:
@@ -305,15 +305,16 @@ def _share(cells: Any, grid: Grid) -> np.ndarray:
 
 def _hu(export: Export) -> DetectorHu:
     from ..detector.export_ct import DetectorHu, hu_by_table
-    from ..detector.materials import AIR, PMMA, SCINTILLATOR, SURROUNDINGS
+    from ..detector.materials import AIR, MATERIALS, SCINTILLATOR
 
     settings = export.settings
-    around = SURROUNDINGS[settings.surroundings]
+    around, walls = MATERIALS[settings.surroundings], MATERIALS[settings.walls]
     if settings.hu_table is not None:
-        cell, wall, beyond = hu_by_table(settings.hu_table, [SCINTILLATOR, PMMA, around])
-        return DetectorHu(cell, wall, AIR.hu if around is AIR else beyond)
+        found = hu_by_table(settings.hu_table, [SCINTILLATOR, walls, around])
+        kept = [AIR.hu if one is AIR else hu for one, hu in zip((walls, around), found[1:], strict=True)]
+        return DetectorHu(found[0], *kept)
     given = (settings.hu_cell, settings.hu_wall, settings.hu_surroundings, None)
-    usual = (SCINTILLATOR.hu, PMMA.hu, around.hu, AIR.hu)
+    usual = (SCINTILLATOR.hu, walls.hu, around.hu, AIR.hu)
     return DetectorHu(*(b if a is None else a for a, b in zip(given, usual, strict=True)))
 
 

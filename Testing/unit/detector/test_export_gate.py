@@ -21,8 +21,8 @@ from Dose3DLib.detector.placement import Placement
 from Dose3DLib.detector.presets import preset_layout
 
 
-def made_of(layout: Layout, material=WATER, margin=50.0):
-    boxes = boxes_in_frame(layout, layout.placement)
+def made_of(layout: Layout, material=WATER, margin=50.0, cover=PMMA):
+    boxes = boxes_in_frame(layout, layout.placement, cover)
     return boxes, surrounding_box(boxes, material, margin)
 
 
@@ -100,6 +100,15 @@ def test_gate9_has_each_cell_in_its_place(wall):
     assert (np.abs(middle) + limits < np.array(volumes["world"]["lengths"]) / 2).all()
     assert np.allclose(volumes["cell_1"]["lengths"], 10)
     assert volumes["cell_1"]["material"] == "RMPS470"
+
+
+def test_covers_of_another_material(opengate, tmp_path):
+    layout = small_layout()
+    volumes = run_macro(gate9_files(*made_of(layout, cover=WATER), "x"))
+    assert (volumes["cover_1"]["material"], volumes["cell_1"]["material"]) == ("Water", "RMPS470")
+    (tmp_path / "d.py").write_text(gate10_script(*made_of(layout, cover=WATER), "x"), "utf-8")
+    runpy.run_path(str(tmp_path / "d.py"), run_name="__main__")
+    assert FakeSimulation.last.volumes["cover_2"].material == "G4_WATER"
 
 
 def test_gate9_materials_add_up():

@@ -13,7 +13,7 @@ from Dose3DLib.detector.export_boxes import boxes_in_frame, surrounding_box
 from Dose3DLib.detector.export_gdml import gdml_text
 from Dose3DLib.detector.frames import frame_placement
 from Dose3DLib.detector.layout import Layout
-from Dose3DLib.detector.materials import WATER
+from Dose3DLib.detector.materials import AIR, WATER
 from Dose3DLib.geometry.cells import Cells
 
 NCNAME = re.compile(r"[A-Za-z_][\w.\-]*", re.ASCII)
@@ -106,6 +106,13 @@ def test_the_scintillator_is_g4rts():
     elements = {e.get("name"): e.get("formula") for e in root.findall("materials/element")}
     atoms = {elements[part.get("ref")]: int(part.get("n")) for part in material.findall("composite")}
     assert atoms == {"H": 239, "C": 264, "N": 1, "O": 40}
+
+
+def test_covers_of_another_material():
+    layout = small_layout()
+    boxes = boxes_in_frame(layout, layout.placement, AIR)
+    found = placed(ET.fromstring(gdml_text(boxes, surrounding_box(boxes, WATER, 50.0), "x")))
+    assert {volume["material"] for volume in found if volume["depth"] == 1} == {"G4_AIR"}
 
 
 def test_other_frames():
