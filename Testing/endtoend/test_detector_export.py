@@ -326,6 +326,7 @@ def refused(layout: Path, form: str, output: Path, **more) -> str:
         ("gdml", "d.gdml", {"isocenter": (1,)}, "--isocenter: has 1 numbers"),
         ("gdml", "d.gdml", {"isocenter": (1, 2, 3), "plan": "p.dcm"}, "--isocenter: is given, and a plan as well"),
         ("gdml", "d.gdml", {"plan": "nothing.dcm"}, "nothing.dcm: there is no such file"),
+        ("g4rt", "d", {"patient_position": "HFP"}, "--patient-position: turns nothing without a plan"),
         ("stl", "d.stl", {"parts": "all"}, "an STL is one surface"),
         ("ct", "d", {"spacing": 0.1, "margin": 100}, "--spacing: gives a CT of"),
         ("labelmap", "d.nrrd", {"spacing": 0.1, "margin": 300}, "--spacing: gives a CT of"),

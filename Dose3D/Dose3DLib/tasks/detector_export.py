@@ -172,6 +172,10 @@ def _check(settings: Settings) -> None:
         raise InputError("--isocenter", f"has {len(settings.isocenter)} numbers", "give x y z in mm (LPS)")
     if settings.isocenter and settings.plan:
         raise InputError("--isocenter", "is given, and a plan as well", "leave one of them out")
+    turns = settings.plan is not None or settings.frame == "iec" or settings.format == "ct"
+    if settings.patient_position and not turns:
+        cause = "turns nothing without a plan: the layout says where its axes point"
+        raise InputError("--patient-position", cause, "add --plan or --frame iec, or leave it out")
     if settings.format in ("seg", "rtstruct") and settings.ct is None:
         cause = f"is missing, and a {settings.format} refers to a CT"
         raise InputError("--ct", cause, "give the patient's CT, or the one that --format ct writes")
