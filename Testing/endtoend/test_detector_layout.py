@@ -112,6 +112,14 @@ def test_a_file_of_others_becomes_ours_and_ours_stays_itself(tmp_path):
     assert np.allclose(c.cells.centers_mm[0], [-3, -1, 2])  # x (Right) went Anterior, z (Posterior) Right
 
 
+def test_sizes_that_a_file_states_stay(tmp_path):
+    (tmp_path / "g4rt.csv").write_text("1,2,3\n")
+    detector_layout.run(Settings(from_file=tmp_path / "g4rt.csv", size=(4.0,), output=tmp_path / "A.csv"))
+    assert read_layout(tmp_path / "A.csv").cells.sizes_mm.tolist() == [[4, 4, 4]]
+    with pytest.raises(InputError, match="--size: is for files that state no sizes"):
+        detector_layout.run(Settings(from_file=tmp_path / "A.csv", size=(5.0,), output=tmp_path / "B.csv"))
+
+
 def test_a_regular_lattice(tmp_path):
     settings = Settings(output=tmp_path / "L.csv", count=(3, 2, 2), size=(5.0,), wall=0.5, frame="lps", row_shift=3.0,
                         gap_every=(2, 0, 0), gap=(4, 0, 0), isocenter=(1, 2, 3))  # fmt: skip

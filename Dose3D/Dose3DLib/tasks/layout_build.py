@@ -191,6 +191,10 @@ def _from_file(settings: Settings, placement: Placement | None) -> Layout:
     from ..detector.layout_csv import read_layout
 
     layout = read_layout(settings.from_file, placement, _single_size(settings))
+    if settings.size and not np.allclose(layout.cells.sizes_mm, settings.size[0]):
+        raise InputError(
+            "--size", f"is for files that state no sizes, and {settings.from_file.name} does", "leave it out"
+        )
     return layout if settings.wall is None else replace(layout, wall_mm=settings.wall)
 
 

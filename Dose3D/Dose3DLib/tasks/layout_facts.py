@@ -14,6 +14,7 @@ from .layout_patient import body_name
 if TYPE_CHECKING:
     from ..detector.density import DensityTable
     from ..detector.layout import Layout
+    from ..geometry.grid import Volume
     from ..geometry.structure import Structure, StructureSet
     from .layout_patient import Patient
 
@@ -81,20 +82,33 @@ def _hu_and_density(
     from ..dose.cell_operator import cell_operator
 
     volume, table = patient.ct.volume, table or SCHNEIDER
-    operator = cell_operator(layout.cells, volume.grid, "constant")
-    if not (operator.fraction > 0).any():
+    part = _around(layout, volume)
+    operator = None if part is None else cell_operator(layout.cells, part.grid, "constant")
+    if operator is None or not (operator.fraction > 0).any():
         low, high = volume.grid.corners_mm().min(axis=0), volume.grid.corners_mm().max(axis=0)
         limits = ", ".join(f"{a:.0f} to {b:.0f}" for a, b in zip(low, high, strict=True))
         raise InputError("the layout", f"lies outside the CT (x, y, z of {limits} mm, LPS)", _REMEDY)
     if (operator.fraction < 1).any():
         number = int((operator.fraction < 1).sum())
         progress.warn(f"{number} of {len(layout)} cells reach out of the CT: their HU are those of the part inside.")
-    density = operator.apply(table.apply(volume.array))
     return {
         "in_ct": np.round(operator.fraction, 6),
-        "mean_hu": np.round(operator.apply(volume.array), 2),
-        "density_g_cm3": np.round(density, 5),
+        "mean_hu": np.round(operator.apply(part.array), 2),
+        "density_g_cm3": np.round(operator.apply(table.apply(part.array)), 5),
     }
+
+
+def _around(layout: Layout, volume: Volume) -> Volume | None:
+    """The part of the CT that holds the cells: a table of densities for all of it would take a gigabyte."""
+    from ..geometry.grid import Volume
+
+    corners = volume.grid.to_index(layout.cells.corners_mm().reshape(-1, 3))[:, ::-1]
+    start = np.clip(np.floor(corners.min(axis=0)).astype(int) - 1, 0, volume.grid.shape)
+    stop = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, 0, volume.grid.shape)
+    if (stop <= start).any():
+        return None
+    block = volume.array[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
+    return Volume(block, volume.grid.crop(tuple(start.tolist()), block.shape))
 
 
 def coverage(layout: Layout, patient: Patient, name: str) -> tuple[int, float]:
