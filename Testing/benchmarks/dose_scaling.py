@@ -30,15 +30,20 @@ sys.path[:0] = [str(ROOT / "Dose3D"), str(ROOT / "tools")]
 RESULTS = Path(__file__).with_name("results") / "dose_scaling.md"
 
 from Dose3DLib.dose.back_projection import back_projection  # noqa: E402
+from Dose3DLib.dose.body import fit_body, signed_distance  # noqa: E402
 from Dose3DLib.dose.cell_operator import CellOperator, cell_operator  # noqa: E402
 from Dose3DLib.dose.interpolate import spread  # noqa: E402
 from Dose3DLib.dose.kriging import kriging  # noqa: E402
-from Dose3DLib.dose.plan_prior import planned_difference  # noqa: E402
+from Dose3DLib.dose.methods import fitted  # noqa: E402
+from Dose3DLib.dose.noise_weight import noise_weight  # noqa: E402
+from Dose3DLib.dose.plan_prior import planned_difference, trusted_plan  # noqa: E402
+from Dose3DLib.dose.projection import project  # noqa: E402
 from Dose3DLib.dose.scale import ScaleProblem  # noqa: E402
 from Dose3DLib.dose.tikhonov import tikhonov  # noqa: E402
 from Dose3DLib.geometry.cells import Cells  # noqa: E402
 from Dose3DLib.geometry.gamma import PASS_TOLERANCE, GammaCriteria, gamma_index  # noqa: E402
 from Dose3DLib.geometry.grid import Grid, Volume  # noqa: E402
+from Dose3DLib.segmentation.body import body_mask  # noqa: E402
 from openkbp import read_dose_patient  # noqa: E402
 
 CELL_MM, PITCH_MM, NOISE = 10.0, 12.0, 0.01
@@ -60,6 +65,7 @@ class Patient:
     target: np.ndarray
     ct: np.ndarray
     ct_body: np.ndarray
+    own_body: np.ndarray
 
     @cached_property
     def phase_mm(self) -> np.ndarray:
@@ -146,9 +152,9 @@ def load(path: Path) -> Patient:
     box = tuple(box)
     truth = found.dose_cgy.astype(np.float64) / 100.0
     small = grid.crop(tuple(s.start for s in box), truth[box].shape)
-    body = ct_body(found.ct.array)
+    bodies = ct_body(found.ct.array)[box], body_mask(found.ct).to_array()[box]
     number = int(path.stem.split("_")[1])
-    return Patient(number, small, truth[box], mask[box], found.targets["PTV70"][box], found.ct.array[box], body[box])
+    return Patient(number, small, truth[box], mask[box], found.targets["PTV70"][box], found.ct.array[box], *bodies)
 
 
 def ct_body(hu: np.ndarray) -> np.ndarray:
@@ -222,6 +228,102 @@ ROWS: dict[str, Row] = {
     "s*plan + Tikhonov diff": _planned(lambda problem: _fit(problem, 1, False), None),
     "same, body known": _planned(lambda problem: _fit(problem, 1, True), None, body_known=True),
 }
+
+
+def _held(make: Callable[[Patient], np.ndarray]) -> Row:
+    """Tikhonov, weight by the noise, with a body that was held against the cells, as `dose scale` does."""
+
+    def row(patient: Patient, noisy: bool) -> np.ndarray:
+        problem = with_noise(patient.problem(1, noisy, make(patient)))
+        return fitted(replace(problem, body=fit_body(problem).body))
+
+    return row
+
+
+def with_noise(problem: ScaleProblem) -> ScaleProblem:
+    """Standard deviations as a user states them: 1 % of the reading, and of 5 % of the highest below."""
+    sd = tuple(NOISE * np.maximum(v, 0.05 * v.max()) for v in problem.values)
+    return replace(problem, sd=sd)
+
+
+def _offset(by_mm: float) -> Callable[[Patient], np.ndarray]:
+    return lambda patient: signed_distance(patient.mask, patient.grid) < by_mm
+
+
+def _moved(patient: Patient) -> np.ndarray:
+    """The mask 3 mm aside, in a direction across the patient."""
+    from scipy.ndimage import shift
+
+    way = np.random.default_rng([12, patient.number]).standard_normal(3) * (0, 1, 1)
+    way *= 3.0 / np.linalg.norm(way) / np.array(patient.grid.spacing_mm)
+    return shift(patient.mask.astype(float), way, order=1) > 0.5
+
+
+def _trusted(make: Callable[[Patient], np.ndarray], body_known: bool = True) -> Row:
+    def row(patient: Patient, noisy: bool) -> np.ndarray:
+        problem = with_noise(patient.problem(1, noisy, patient.mask if body_known else None))
+        weight = noise_weight(problem, np.random.default_rng(0))
+        plan = Volume(np.where(problem.inside, make(patient), 0.0), patient.grid)
+        rng = np.random.default_rng([13, patient.number])
+        found = trusted_plan(replace(problem, plan=plan), lambda one: fitted(one, weight), rng)
+        return project(problem, found.dose)
+
+    return row
+
+
+def _warped(patient: Patient, ways_mm: list[np.ndarray | float]) -> np.ndarray:
+    """The truth moved by these mm along k, j, i at each voxel."""
+    from scipy.ndimage import map_coordinates
+
+    index = np.indices(patient.truth.shape).astype(float)
+    for axis, (way, step) in enumerate(zip(ways_mm, patient.grid.spacing_mm, strict=True)):
+        index[axis] -= way / step
+    return map_coordinates(patient.truth, index, order=1, cval=0.0)
+
+
+def _from_middle(patient: Patient) -> list[np.ndarray]:
+    """mm from the dose's centre of mass along k, j, i."""
+    at = np.meshgrid(*_coordinates(patient.grid), indexing="ij")
+    return [one - (one * patient.truth).sum() / patient.truth.sum() for one in at]
+
+
+def _leaf_bank(patient: Patient) -> np.ndarray:
+    """One side of the dose 2 mm outwards, as from a leaf bank that is off."""
+    return _warped(patient, [0.0, 0.0, 2.0 / (1 + np.exp(-_from_middle(patient)[2] / 3))])
+
+
+def _bent(patient: Patient) -> np.ndarray:
+    """The neck bent: forwards by up to 13 mm at the ends."""
+    return _warped(patient, [0.0, 6.0 * np.clip(_from_middle(patient)[0] / 60, -1.5, 1.5) ** 2, 0.0])
+
+
+def _more_beam(patient: Patient) -> np.ndarray:
+    """A beam that was planned and is missing in the truth: a band of 70 mm, falling off along its way."""
+    _, y, x = _from_middle(patient)
+    angle = np.random.default_rng([5, patient.number]).uniform(0, 2 * np.pi)
+    aside, along = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    band = np.exp(-0.004 * (along + 80)) / (1 + np.exp((np.abs(aside) - 35) / 2.5))
+    return patient.truth + 0.07 * patient.truth.max() * band * patient.mask
+
+
+OWN_ROWS: dict[str, Row] = {
+    "no body, weight by the noise": lambda patient, noisy: fitted(with_noise(patient.problem(1, noisy))),
+    "body known, weight by the noise": lambda patient, noisy: fitted(
+        with_noise(patient.problem(1, noisy, patient.mask))
+    ),
+    "mask as body, held against the cells": _held(lambda patient: patient.mask),
+    "own BODY of the CT, held": _held(lambda patient: patient.own_body),
+    "body 3 mm too large, held": _held(_offset(3.0)),
+    "body 3 mm too small, held": _held(_offset(-3.0)),
+    "body moved by 3 mm, held": _held(_moved),
+    "trusted plan": _trusted(lambda patient: patient.plan, body_known=False),
+    "trusted plan, body known": _trusted(lambda patient: patient.plan),
+    "trusted plan, leaf bank 2 mm off": _trusted(_leaf_bank),
+    "trusted plan, bent anatomy": _trusted(_bent),
+    "trusted plan, a beam missing": _trusted(_more_beam),
+}
+"""What `dose scale` does beyond the methods of the first table; with noise only."""
+
 NOISELESS = ("truth itself (floor)", "plan alone")
 
 
@@ -260,7 +362,12 @@ def _gamma(patient: Patient, dose: np.ndarray, points: np.ndarray, criteria: Gam
 def scores_of(path: Path, wanted: Sequence[str]) -> dict[str, dict[str, float]]:
     """Row -> its scores without noise, with it (names end in " noise"), and seconds."""
     patient, found = load(path), {}
-    for name in wanted:
+    for name in (one for one in wanted if one in OWN_ROWS):
+        start = time.perf_counter()
+        dose = np.maximum(OWN_ROWS[name](patient, True), 0.0)
+        seconds = time.perf_counter() - start
+        found[name] = {**score(patient, dose), "s": seconds}
+    for name in (one for one in wanted if one in ROWS):
         start = time.perf_counter()
         dose = np.maximum(ROWS[name](patient, False), 0.0)
         seconds = time.perf_counter() - start
@@ -274,7 +381,7 @@ def scores_of(path: Path, wanted: Sequence[str]) -> dict[str, dict[str, float]]:
 # ---------------------------------------------------------------- table
 def table(scores: dict[str, dict[str, dict[str, float]]]) -> str:
     """Markdown: means over patients."""
-    names = list(next(iter(scores.values())))
+    names = [name for name in next(iter(scores.values())) if name in ROWS]
     lines = [
         f"| mean of {len(scores)} | MAE Gy | gamma | local | inner MAE, gamma | D95 Gy "
         "| with 1 % noise: MAE, gamma, local, D95 | s |",
@@ -290,6 +397,21 @@ def table(scores: dict[str, dict[str, dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
+def own_table(scores: dict[str, dict[str, dict[str, float]]]) -> str:
+    """Markdown: means over patients, all with 1 % noise."""
+    lines = [
+        f"| with 1 % noise, mean of {len(scores)} | MAE Gy | gamma | local | inner MAE, gamma | D95 Gy | s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in (name for name in next(iter(scores.values())) if name in OWN_ROWS):
+        mean = {key: float(np.mean([one[name][key] for one in scores.values()])) for key in _keys(scores, name)}
+        lines.append(
+            f"| {name} | {mean['mae']:.2f} | {mean['gamma']:.1f} | {mean['local']:.1f} "
+            f"| {mean['inner mae']:.2f}, {mean['inner gamma']:.1f} | {mean['d95']:.2f} | {mean['s']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
 _NOISY = (("mae", 2), ("gamma", 1), ("local", 1), ("d95", 2))
 
 
@@ -301,7 +423,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of OpenKBP with val/*.npz")
     parser.add_argument("--patients", type=int, default=None, help="only the first so many")
-    parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS), metavar="ROW")
+    parser.add_argument("--rows", nargs="+", choices=[*ROWS, *OWN_ROWS], default=[*ROWS, *OWN_ROWS],
+                        metavar="ROW")  # fmt: skip
     parser.add_argument("--output", type=Path, default=RESULTS, help="Markdown file to write")
     parser.add_argument("--json", type=Path, default=None, help="keep the scores of each patient here, too")
     arguments = parser.parse_args()
@@ -311,7 +434,7 @@ def main() -> None:
         print(path.stem, file=sys.stderr, flush=True)
         if arguments.json:
             arguments.json.write_text(json.dumps(scores, indent=1), encoding="utf-8")
-    text = table(scores)
+    text = "\n\n".join([f"# From cells to doses\n\n`{' '.join(sys.argv)}`", table(scores), own_table(scores)])
     print(text)
     arguments.output.parent.mkdir(exist_ok=True)
     arguments.output.write_text(text + "\n", encoding="utf-8")

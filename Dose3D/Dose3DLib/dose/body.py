@@ -28,6 +28,7 @@ _STAY = 0.05
 """A surface moves where this share of what is left at its place is explained by it."""
 _OUTSIDE = 0.02
 """A cell of which less than this lies in the body is outside."""
+_FULL = 0.5
 _CLEAR = 5.0
 _LEAST_SHARE = 0.02
 """Dose outside is scattered and leaking radiation up to 2 % of the highest; above that the contour is in question."""
@@ -54,15 +55,15 @@ class BodyFit:
 
 def fit_body(problem: ScaleProblem) -> BodyFit:
     """Hold the problem's body against its cells."""
-    contradicting = contradicting_cells(problem)
-    if not problem.body.any() or problem.body.all():
-        return BodyFit(problem.body if problem.body.any() else None, (0.0, 0.0, 0.0), contradicting)
-    whole = _with_parts(problem, contradicting)
+    contradicting, nothing = contradicting_cells(problem), (0.0, 0.0, 0.0)
+    whole = _with_parts(problem)
+    if not whole.any() or whole.all():
+        return BodyFit(None, nothing, contradicting)
     distance = signed_distance(whole, problem.grid)
     offset = _offsets(replace(problem, body=whole), distance)
     body = whole if not offset.any() else distance < offset
     if _total(replace(problem, body=None)) < _total(replace(problem, body=body)):
-        return BodyFit(None, (0.0, 0.0, 0.0), contradicting)
+        return BodyFit(None, nothing, contradicting)
     moved = _way(problem.body, signed_distance(body, problem.grid), problem.grid)
     low, high = np.percentile(moved, [2, 98]) if moved.size else (0.0, 0.0)
     return BodyFit(body, (float(moved.mean()) if moved.size else 0.0, float(low), float(high)), contradicting)
@@ -74,15 +75,28 @@ def _way(before: np.ndarray, distance_after: np.ndarray, grid: Grid) -> np.ndarr
     return (distance - distance_after)[np.abs(distance) < 1.01 * max(grid.spacing_mm)]
 
 
-def _with_parts(problem: ScaleProblem, contradicting: tuple[np.ndarray, ...]) -> np.ndarray:
-    """The body with the places of the cells that contradict it: a part that it lacks may be larger than any offset."""
-    body = problem.body
-    for operator, cells in zip(problem.operators, contradicting, strict=True):
-        if cells.size:
-            mark = np.zeros(len(operator.cells))
-            mark[cells] = 1.0
+def _with_parts(problem: ScaleProblem) -> np.ndarray:
+    """The body with the places of cells outside it that are full of dose: a part that it lacks may be larger than any
+    offset. A cell is full when it has at least half of the highest value around it: one across the surface has less.
+    """
+    body, highest = problem.body, max(float(np.nanmax(v, initial=0.0)) for v in problem.values)
+    for a, (operator, values) in enumerate(zip(problem.operators, problem.values, strict=True)):
+        values = np.where(problem.known(a), values, np.nan)
+        share = np.nan_to_num(operator.apply(problem.body.astype(np.float64)))
+        around = _highest_around(operator.cells.centers_mm, values)
+        full = (share < _FULL) & (values >= _LEAST_SHARE * highest) & (values >= _FULL * around)
+        if full.any():
+            mark = np.where(np.isnan(values), np.nan, full)
             body = body | (spread(operator.cells, problem.grid, "nearest")(mark) > 0)
     return body
+
+
+def _highest_around(centers_mm: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(n,) the highest value of the nearest 27 cells, itself among them."""
+    from scipy.spatial import cKDTree
+
+    _, near = cKDTree(centers_mm).query(centers_mm, min(27, len(centers_mm)))
+    return np.nan_to_num(values)[near.reshape(len(centers_mm), -1)].max(axis=1)
 
 
 def _offsets(problem: ScaleProblem, distance: np.ndarray) -> np.ndarray:
