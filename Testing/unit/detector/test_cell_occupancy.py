@@ -13,6 +13,8 @@ from Dose3DLib.geometry.grid import Grid
 from Dose3DLib.geometry.mask import Mask
 from Dose3DLib.geometry.occupancy import contours_volume_cc
 from Dose3DLib.geometry.structure import Structure, StructureSet
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 def _rotation(degrees, axis=2):
@@ -188,3 +190,46 @@ def test_a_body_with_ten_thousand_cells_takes_seconds():
     share = cell_occupancy(_cells(centers, 10), StructureSet(grid, (Structure("B", Mask.empty(grid), contours),)))["B"]
     assert time.perf_counter() - start < 20
     assert share.max() == pytest.approx(1)
+
+
+def _clipped_area(polygon, low, high) -> float:
+    """Area of a convex polygon within a rectangle: cut by each side in turn (Sutherland and Hodgman, 1974)."""
+    for axis, bound, sign in ((0, low[0], 1), (0, high[0], -1), (1, low[1], 1), (1, high[1], -1)):
+        kept = []
+        for start, stop in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+            a, b = sign * (start[axis] - bound), sign * (stop[axis] - bound)
+            if a >= 0:
+                kept.append(start)
+            if a * b < 0:
+                kept.append(start + (stop - start) * a / (a - b))
+        if len(kept) < 3:
+            return 0.0
+        polygon = np.array(kept)
+    x, y = (polygon - polygon[0]).T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["axial", "prone", "oblique", "sheared"]))
+def test_exact_in_grids_of_any_direction(seed, kind):
+    """Random triangles, one in each slice, and a random cell: the sum of clipped areas, to single precision."""
+    rng = np.random.default_rng(seed)
+    turn = {"prone": np.diag([-1.0, -1.0, 1.0]), "oblique": _rotation(35, 0) @ _rotation(-20, 1)}.get(kind, np.eye(3))
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ np.diag(rng.uniform(0.5, 4, 3))
+    affine[:3, 3] = rng.uniform(-100, 100, 3)
+    if kind == "sheared":
+        affine[:3, 2] += [0, rng.uniform(-2, 2), 0]
+    grid = Grid((6, 40, 40), affine)
+    contours = {k: [rng.uniform(2, 38, (3, 2))] for k in range(6)}
+    axes = turn @ _rotation(rng.uniform(0, 360))
+    center, size = grid.to_lps(np.append(rng.uniform(8, 32, 2), rng.uniform(0, 5))), rng.uniform(1, 40, 3)
+    expected = 0.0
+    for k, (polygon,) in contours.items():
+        points = grid.to_lps(np.column_stack([polygon, np.full(3, k)])) - center
+        height, half = float(points[0] @ grid.normal), grid.slice_distance_mm / 2
+        thick = min(height + half, size[2] / 2) - max(height - half, -size[2] / 2)
+        expected += max(thick, 0.0) * _clipped_area(points @ axes[:, :2], -size[:2] / 2, size[:2] / 2)
+    structures = StructureSet(grid, (Structure("T", Mask.empty(grid), contours),))
+    found = cell_occupancy(_cells(center, size, axes), structures)["T"][0]
+    assert found == pytest.approx(expected / size.prod(), abs=2e-6)
