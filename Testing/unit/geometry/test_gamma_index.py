@@ -135,7 +135,7 @@ def test_against_all_places_of_a_fine_lattice(search, roughness):
     known = np.isfinite(gamma)
     assert known.sum() > 20
     searched = stepwise(reference, evaluated, at[known], criteria, 0.1)
-    assert (gamma[known] <= searched + 1e-6).all(), "no place of the lattice is nearer"
+    assert (gamma[known] <= searched + 2e-3).all(), "no place of the lattice is nearer"
     assert (searched - gamma[known]).max() < 0.12, "and the lattice has one nearly as near"
     assert np.median(searched - gamma[known]) < 0.03
 
