@@ -1,28 +1,58 @@
-"""A cubic target in a cubic body, and a dose that grows along x: figures in them follow from a straight line."""
+"""Grids of every kind, boxes turned in every way, and boxes that fill space around a grid."""
 
 from __future__ import annotations
 
 import numpy as np
-from Dose3DLib.geometry.grid import Grid, Volume
-from Dose3DLib.geometry.mask import Mask
-from Dose3DLib.geometry.structure import Structure, StructureSet
-
-GRID = Grid.axial((40, 40, 40), (2.0, 2.0, 2.0), (-39.0, -39.0, -39.0))
-TARGET_MM, BODY_MM = 48.0, 72.0
+from Dose3DLib.geometry.cells import Cells
+from Dose3DLib.geometry.grid import Grid
+from scipy.spatial.transform import Rotation
 
 
-def box_structures() -> StructureSet:
-    """PTV of 48 mm each way about 0, in a body of 72 mm."""
-    found = []
-    for name, side, kind in (("PTV", TARGET_MM, "PTV"), ("Body", BODY_MM, "EXTERNAL")):
-        array = np.zeros(GRID.shape, bool)
-        kept = slice(20 - round(side / 4), 20 + round(side / 4))
-        array[kept, kept, kept] = True
-        found.append(Structure(name, Mask.from_array(array, GRID), interpreted_type=kind))
-    return StructureSet(GRID, tuple(found))
+def turned(*degrees: float) -> np.ndarray:
+    return Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
 
 
-def slope_dose(middle_gy: float = 20.0, gray_per_mm: float = 0.1) -> Volume:
-    """`middle_gy` at x = 0, growing towards L (LPS x)."""
-    x = GRID.affine[0, 3] + GRID.affine[0, 0] * np.arange(GRID.shape[2])
-    return Volume(np.broadcast_to(middle_gy + gray_per_mm * x, GRID.shape).astype(np.float32), GRID)
+def grid_of(steps: np.ndarray, shape=(9, 12, 14), origin=(-20.0, 7.0, 3.0)) -> Grid:
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = steps, origin
+    return Grid(shape, affine)
+
+
+GRIDS = {
+    "anisotropic": grid_of(np.diag([1.5, 2.0, 3.0])),
+    "left-handed": grid_of(np.diag([1.5, 2.0, -3.0])),
+    "axes exchanged": grid_of(np.diag([1.5, 2.0, 3.0])[:, [2, 0, 1]]),
+    "oblique": grid_of(turned(10, -25, 40) @ np.diag([1.5, 2.0, 3.0])),
+    "sheared": grid_of(np.array([[1.5, 0, 0], [0, 2.0, 0.9], [0, 0, 3.0]])),
+    "a single slice": grid_of(np.diag([1.5, 2.0, 5.0]), (1, 12, 14)),
+}
+TURNS = {
+    "along": np.eye(3),
+    "quarter": turned(0, 90, 0),
+    "yaw": turned(0, 0, 33),
+    "pitch": turned(20, 0, 0),
+    "any": turned(17, -33, 61),
+    "nearly along": turned(3e-6, -2e-6, 1e-6),
+}
+
+
+def middle_of(grid: Grid) -> np.ndarray:
+    return grid.corners_mm().mean(axis=0)
+
+
+def tiling(grid: Grid, axes: np.ndarray, size=(5.0, 6.0, 7.0)) -> Cells:
+    """Cells that fill space around the whole grid."""
+    reach = np.abs(grid.corners_mm() - middle_of(grid)).max() * 1.8 + max(size)
+    steps = [np.arange(-np.ceil(reach / length), np.ceil(reach / length) + 1) * length for length in size]
+    places = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    return cells_at(middle_of(grid) + (places + 0.3) @ axes.T, size, axes)
+
+
+def cells_at(centers: np.ndarray, size, axes: np.ndarray) -> Cells:
+    centers = np.reshape(centers, (-1, 3))
+    return Cells(tuple(map(str, range(len(centers)))), centers, np.broadcast_to(size, centers.shape), axes)
+
+
+def lps_of(grid: Grid) -> np.ndarray:
+    k, j, i = np.indices(grid.shape)
+    return grid.to_lps(np.stack([i, j, k], axis=-1))

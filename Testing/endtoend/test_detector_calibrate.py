@@ -105,6 +105,8 @@ def test_a_simulation_of_g4rt_scaled_to_a_known_cell(files, tmp_path):
     (tmp_path / "job").mkdir()
     for n in range(3):
         (tmp_path / "job" / f"cp-{n}_Dose3D_cell.csv").write_text("\n".join(lines))
+    facts = {"cal_params": np.linspace(0.8, 1.25, 11)}  # of photomultipliers: a simulation has none
+    write_layout(Layout(LAYOUT.cells, LAYOUT.placement, LAYOUT.layers, 1.0, "x", facts), files["layout"])
     settings = settings_of(
         files, tmp_path, readings=(str(tmp_path / "job"),), calibration=None, reference_cell=LABELS[1],
         reference_dose=2.0,

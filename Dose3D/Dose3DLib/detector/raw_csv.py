@@ -27,11 +27,14 @@ class RawReadings:
         (repeats, n), NaN where a repeat has no reading of a channel.
     notes:
         sentences about how they were read.
+    is_simulated:
+        True for doses of a simulation, which no channel has read.
     """
 
     names: tuple[str, ...]
     values: np.ndarray
     notes: tuple[str, ...] = ()
+    is_simulated: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +85,8 @@ def read_raw(paths: Sequence[Path], layout: Layout | None = None) -> RawReadings
             raise InputError(path, cause, "give repeats of one measurement")
     order = [[one.names.index(name) for name in first.names] for one in found]
     values = np.concatenate([one.values[:, at] for one, at in zip(found, order, strict=True)])
-    return RawReadings(first.names, values, tuple(dict.fromkeys(note for one in found for note in one.notes)))
+    notes = tuple(dict.fromkeys(note for one in found for note in one.notes))
+    return RawReadings(first.names, values, notes, any(one.is_simulated for one in found))
 
 
 def _read_one(path: Path, layout: Layout | None) -> RawReadings:
@@ -132,7 +136,7 @@ def _simulated(path: Path, layout: Layout | None) -> RawReadings:
 
     found = read_g4rt_doses(path, layout)
     notes = tuple(note for note in found.notes if "detector calibrate" not in note)
-    return RawReadings(found.cells.labels, found.dose_gy[None], notes)
+    return RawReadings(found.cells.labels, found.dose_gy[None], notes, True)
 
 
 def read_calibration(path: Path) -> Channels:

@@ -129,7 +129,10 @@ def _read(settings: Settings, layout: Layout, progress: Progress) -> tuple[RawRe
     raw = read_raw([Path(name) for name in settings.readings], layout)
     for note in raw.notes:
         progress.warn(_sentence(note))
-    channels = read_calibration(settings.calibration) if settings.calibration else calibration_of_layout(layout)
+    if settings.calibration is not None:
+        channels = read_calibration(settings.calibration)
+    else:
+        channels = None if raw.is_simulated else calibration_of_layout(layout)
     if settings.calibration is None and settings.factor is None and settings.reference_cell is None:
         remedy = "give --calibration, --factor, or --reference-cell with --reference-dose"
         cause = "have no calibration" if channels is None else "have relative factors (cal_params) only"
@@ -192,6 +195,7 @@ def _write(
     from ..detector.readings_csv import readings_text
 
     comments = ["made by: dose3d detector calibrate"]
+    comments.append("quantity: dose in the cells' scintillator; what the patient received there is another step")
     comments += [f"step {n}: {step.name}: {step.text}" for n, step in enumerate(found.steps, 1)]
     columns = _columns(found, rows)
     text = readings_text(readings, columns, comments, settings.output)

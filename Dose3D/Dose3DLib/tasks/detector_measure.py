@@ -197,6 +197,9 @@ def _warn_of_ends(settings: Settings, readings: Readings, lost: int, dose: DoseS
 def _comments(settings: Settings) -> list[str]:
     kind = "mass-weighted" if settings.weighting == "mass" else "volume-averaged"
     comments = [f"made by: dose3d detector measure, {kind} means, {settings.model} between voxel centres"]
+    comments.append(
+        "quantity: the given dose at the cells' places; what a scintillator in a phantom sees is another step"
+    )
     if settings.noise:
         comments.append(f"noise: {settings.noise:g} percent, seed {settings.seed}")
     return comments
