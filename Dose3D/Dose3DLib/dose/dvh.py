@@ -17,6 +17,8 @@ from .structure_points import StructurePoints
 __all__ = ["Dvh", "band", "curve_edges", "dose_at", "dvh_of", "together"]
 
 _CHUNK = 400_000
+_LEAST_UNKNOWN = 1e-6
+"""A smaller share of a structure beyond the dose is rounding where both end together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +90,10 @@ def dvh_of(points: StructurePoints, doses: np.ndarray) -> Dvh:
     """The DVH of doses at a structure's points, (n,), NaN where unknown."""
     known = np.isfinite(doses)
     order = np.argsort(doses[known], kind="stable")
-    return Dvh(doses[known][order], points.volumes_cc[known][order], float(points.volumes_cc[~known].sum()))
+    unknown = float(points.volumes_cc[~known].sum())
+    if unknown < _LEAST_UNKNOWN * points.volume_cc:
+        unknown = 0.0
+    return Dvh(doses[known][order], points.volumes_cc[known][order], unknown)
 
 
 def together(dvhs: Sequence[Dvh]) -> Dvh:

@@ -16,14 +16,13 @@ FEWEST_SLICES = 3
 SHARE_OF_MAXIMUM = 0.02
 """Figures that change by more than this share of the highest dose when voxels are read whole hang on the grid."""
 
-_LEAST_UNKNOWN = 1e-6
 _FIGURES = tuple(parse_metric(name) for name in ("D95%", "D2%", "Mean"))
 
 
 def grid_warnings(name: str, points: StructurePoints, dvh: Dvh, dose: Volume) -> list[str]:
     """Sentences on a structure whose figures are less sure than their digits say."""
     warnings = []
-    if dvh.unknown_cc > _LEAST_UNKNOWN * dvh.volume_cc:
+    if dvh.unknown_cc > 0:
         share = 100 * dvh.unknown_cc / dvh.volume_cc
         where = "the dose grid ends within it" if not dvh.is_empty else "it lies outside the dose grid"
         warnings.append(f"{name}: {where}; {share:.3g} % of its volume has no known dose (not counted as 0 Gy).")

@@ -8,7 +8,7 @@ from builders import dvh_builder as db
 from Dose3DLib.dose.dvh import Dvh, band, curve_edges, dose_at, dvh_of
 from Dose3DLib.dose.dvh_metrics import figure_of, parse_metric
 from Dose3DLib.dose.dvh_set import Doses, figure_rows, structure_dvh
-from Dose3DLib.dose.structure_points import structure_points
+from Dose3DLib.dose.structure_points import StructurePoints, structure_points
 from Dose3DLib.geometry.grid import Grid, Volume
 from Dose3DLib.geometry.mask import Mask
 from Dose3DLib.geometry.structure import Structure
@@ -182,6 +182,14 @@ def test_outside_the_grid_is_unknown_never_zero():
     structure, grid, dose = half_outside()
     warnings = structure_dvh(structure, grid, Doses(dose)).warnings
     assert any("the dose grid ends within it; 50 %" in text for text in warnings)
+
+
+def test_a_sliver_beyond_the_grid_is_rounding():
+    points = StructurePoints(np.zeros((3, 3)), np.array([1.0, 1.0, 1e-7]), 3)
+    found = dvh_of(points, np.array([10.0, 20.0, np.nan], np.float32))
+    assert found.unknown_cc == 0
+    assert figure_of(found, parse_metric("Max")).is_sure
+    assert dvh_of(points, np.array([np.nan, 20.0, 10.0], np.float32)).unknown_cc == 1
 
 
 def test_the_outer_half_voxel_has_the_dose_of_its_centre():
