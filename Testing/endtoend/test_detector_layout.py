@@ -13,7 +13,7 @@ import pydicom
 import pytest
 from builders.plan_builder import beam, write_plan
 from Dose3DLib.cli.main import main
-from Dose3DLib.core.errors import InputError
+from Dose3DLib.core.errors import InputError, OutputError
 from Dose3DLib.detector.layout_csv import read_layout
 from Dose3DLib.geometry.files import write_masks, write_seg_nrrd
 from Dose3DLib.geometry.grid import Grid, Volume
@@ -301,3 +301,15 @@ def test_masks_in_a_folder(patient, tmp_path):
     write_masks(structures, tmp_path / "masks")
     detector_layout.run(Settings(structures=tmp_path / "masks", output=tmp_path / "L.csv", threshold=99.0))
     assert "occupancy:PTV" in rows_of(tmp_path / "L.csv")[0]
+
+
+def test_outputs_that_cannot_be(tmp_path):
+    with pytest.raises(InputError, match="another ending than .csv"):
+        detector_layout.run(Settings(preset="x_16x1x1", output=tmp_path / "L.txt"))
+    (tmp_path / "L.csv").write_text("mine")
+    with pytest.raises(OutputError, match="exists already"):
+        detector_layout.run(Settings(preset="x_16x1x1", output=tmp_path / "L.csv", report_output=tmp_path / "r"))
+    assert [path.name for path in tmp_path.iterdir()] == ["L.csv"]
+    assert (tmp_path / "L.csv").read_text() == "mine"
+    detector_layout.run(Settings(preset="x_16x1x1", output=tmp_path / "L.csv", overwrite=True))
+    assert len(read_layout(tmp_path / "L.csv")) == 16

@@ -14,7 +14,7 @@ from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..core.provenance import file_sha256, make_provenance
 from .base import Result, TaskSettings, option
-from .cells_file import check_csv_name, write_cells_file
+from .cells_file import provenance_path
 
 if TYPE_CHECKING:
     from ..detector.layout import Layout
@@ -102,17 +102,26 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
 
     progress = progress or Progress()
     check_settings(settings)
-    check_csv_name(settings.output)
-    _check_report_place(settings)
-    made = _make(settings, progress)
-    text = _text(settings, made)
-    with progress.stage("write", 1.0), _report_output(settings) as folder:
-        provenance = _provenance(settings, made, progress)
-        if folder is not None:
-            _write_report(made, folder, provenance)
-        files = write_cells_file(settings.output, text, lambda: provenance, settings.overwrite, settings.inputs())
-    files = {"layout": files["cells"], "provenance": files["provenance"]}
-    return Result(settings.output, files, _figures(made), tuple(progress.warnings), dict(progress.seconds))
+    _check_outputs(settings)
+    record = provenance_path(settings.output)
+    with (
+        _draft(settings, record) as record_draft,
+        _draft(settings, settings.output) as draft,
+        _draft(settings, settings.report_output) as folder,
+    ):
+        made = _make(settings, progress)
+        with progress.stage("write", 1.0):
+            draft.write_text(_text(settings, made), encoding="utf-8", newline="")
+            provenance = _provenance(settings, made, progress)
+            _write_json(record_draft, provenance)
+            if folder is not None:
+                folder.mkdir()
+                _write_report(made, folder, provenance)
+    figures = _figures(made)
+    if settings.report_output is not None:
+        figures["report"] = str(settings.report_output / "report.html")
+    files = {"layout": settings.output.name, "provenance": record.name}
+    return Result(settings.output, files, figures, tuple(progress.warnings), dict(progress.seconds))
 
 
 def _make(settings: Settings, progress: Progress) -> _Made:
@@ -142,7 +151,9 @@ def _source(settings: Settings) -> str:
     return settings.from_file.name if settings.from_file else ""
 
 
-def _check_report_place(settings: Settings) -> None:
+def _check_outputs(settings: Settings) -> None:
+    if settings.output.suffix.lower() != ".csv":
+        raise InputError(settings.output, "has another ending than .csv", "name it LAYOUT.csv, for instance")
     if settings.report_output is None:
         return
     place, output = settings.report_output.resolve(), settings.output.resolve()
@@ -157,12 +168,12 @@ def _text(settings: Settings, made: _Made) -> str:
 
 
 @contextmanager
-def _report_output(settings: Settings) -> Iterator[Path | None]:
-    if settings.report_output is None:
+def _draft(settings: Settings, path: Path | None) -> Iterator[Path | None]:
+    """Where an output is written; all of them appear together at the end, or none."""
+    if path is None:
         yield None
         return
-    with atomic_output(settings.report_output, settings.overwrite, settings.inputs()) as draft:
-        draft.mkdir()
+    with atomic_output(path, settings.overwrite, settings.inputs()) as draft:
         yield draft
 
 
@@ -190,8 +201,12 @@ def _write_report(made: _Made, folder: Path, provenance: dict[str, Any]) -> None
         provenance,
     )
     write_layout_report(folder / "report.html", content)
-    text = json.dumps(provenance, indent=2, ensure_ascii=False) + "\n"
-    (folder / "provenance.json").write_text(text, encoding="utf-8", errors="backslashreplace")
+    _write_json(folder / "provenance.json", provenance)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _rows(made: _Made) -> tuple[Any, ...]:
