@@ -100,7 +100,7 @@ def _finished(problem: ScaleProblem, dose: np.ndarray, how: tuple, draws: tuple,
         dose = project(problem, dose)
     with progress.stage("uncertainty", 1.0):
         unseen = null_space_map(problem)
-        width = half_width(problem, dose)
+        width = half_width(problem, dose, unseen)
         drawn = draw_samples(problem, dose, width, draws[0], draws[1], progress)
     return Scaled(dose, width, unseen, drawn, problem, body, plan, weight, before, misfit(problem, dose))
 

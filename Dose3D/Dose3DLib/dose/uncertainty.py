@@ -18,16 +18,24 @@ __all__ = ["draw_samples", "gradient", "half_width"]
 QUANTILE = 2.88
 FLOOR_GY, PER_GRADIENT_MM = 0.41, 0.86
 """With 10 mm cells every 12 mm."""
-_USUAL_PITCH_MM = 12.0
+USUAL_UNSEEN = 0.4
+"""Cells of 10 mm every 12 mm leave less than this of the prior variance everywhere between them."""
 CORRELATION_MM = 4.0
 """Over which errors of a fit from 10 mm cells are alike."""
 NORMAL_95 = 1.96
 
 
-def half_width(problem: ScaleProblem, dose: np.ndarray) -> np.ndarray:
-    """Of the 95 % band, Gy, [k, j, i]; 0 outside the body."""
+def half_width(problem: ScaleProblem, dose: np.ndarray, unseen: np.ndarray | None = None) -> np.ndarray:
+    """Of the 95 % band, Gy, [k, j, i]; 0 outside the body.
+
+    Where `unseen` (see `null_space`) is above what a lattice of cells leaves between them, the band widens, up to the
+    highest dose where no cell sees anything.
+    """
     slope = gradient(dose, problem.inside, problem.grid)
     width = QUANTILE * (FLOOR_GY + PER_GRADIENT_MM * slope)
+    if unseen is not None:
+        beyond = np.clip((unseen - USUAL_UNSEEN) / (1 - USUAL_UNSEEN), 0.0, 1.0)
+        width = np.maximum(width, beyond * float(dose.max()))
     return np.where(problem.inside, width, 0.0)
 
 

@@ -7,14 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from builders.scale_builder import ball_problem, places
+from Dose3DLib.core.progress import Progress
 from Dose3DLib.dose.back_projection import back_projection
 from Dose3DLib.dose.body import contradicting_cells, fit_body, signed_distance
 from Dose3DLib.dose.methods import METHODS, fitted, method
 from Dose3DLib.dose.noise_weight import noise_weight
+from Dose3DLib.dose.null_space import null_space_map
 from Dose3DLib.dose.physical_step import carry
 from Dose3DLib.dose.plan_prior import plan_scale, planned_difference, trusted_plan
 from Dose3DLib.dose.projection import misfit, project
 from Dose3DLib.dose.scale import ScaleProblem
+from Dose3DLib.dose.uncertainty import USUAL_UNSEEN, draw_samples, half_width
 from Dose3DLib.geometry.grid import Volume
 from scipy.ndimage import gaussian_filter
 
@@ -172,3 +175,36 @@ def test_signed_distance_of_a_ball():
     exact = np.sqrt(x**2 + y**2 + z**2) - 33.0
     assert np.abs(signed_distance(problem.body, problem.grid) - exact).max() < 3.0
     assert np.abs(signed_distance(problem.body, problem.grid) - exact).mean() < 0.8
+
+
+def test_the_band_widens_with_the_gradient_and_where_no_cell_sees():
+    problem, truth = ball_problem()
+    x, _, _ = places(problem.grid)
+    ramp = np.where(problem.body, 30 + 0.5 * x, 0.0)
+    width = half_width(problem, ramp)
+    inner = signed_distance(problem.body, problem.grid) < -6
+    assert np.allclose(width[inner], 2.88 * (0.41 + 0.86 * 0.5))
+    assert width[problem.body].max() < 2.88 * (0.41 + 0.86 * 0.6)  # the step at the surface is no gradient
+    assert (width[~problem.body] == 0).all()
+    unseen = np.where(x > 0, 1.0, 0.2)
+    wider = half_width(problem, ramp, unseen)
+    assert (wider[problem.body & (x > 0)] == ramp.max()).all()
+    assert np.array_equal(wider[x < 0], width[x < 0])
+
+
+def test_a_lattice_of_cells_leaves_no_more_than_is_usual():
+    problem, _ = ball_problem()
+    at = np.stack(places(problem.grid))
+    assert null_space_map(problem)[(np.abs(at) < 36).all(axis=0)].max() < USUAL_UNSEEN
+
+
+def test_samples_agree_with_the_cells_and_spread_as_the_band():
+    problem, truth = ball_problem(noise=0.01)
+    dose = fitted(problem, 0.1)
+    width = np.where(problem.body, 3.0, 0.0)
+    drawn = draw_samples(problem, dose, width, 6, np.random.default_rng(0), Progress())
+    assert all(misfit(problem, one) < 2.0 for one in drawn)
+    spread = np.std(drawn, axis=0)[problem.body]
+    assert 0.3 < spread.mean() < 3.0 / 1.96
+    again = draw_samples(problem, dose, width, 1, np.random.default_rng(0), Progress())
+    assert np.array_equal(again[0], drawn[0])
