@@ -32,7 +32,8 @@ TURNS = {
     "yaw": turned(0, 0, 33),
     "pitch": turned(20, 0, 0),
     "any": turned(17, -33, 61),
-    "nearly along": turned(3e-6, -2e-6, 1e-6),
+    "nearly along": turned(3e-3, -2e-3, 1e-3),
+    "along but for rounding": turned(3e-6, -2e-6, 1e-6),
 }
 
 
