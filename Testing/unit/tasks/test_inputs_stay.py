@@ -14,6 +14,7 @@ REPLACING = [task for task in TASKS if any(item.name == "overwrite" for item in 
 
 FURTHER = {
     "detector export": lambda path: {"format": "labelmap"},
+    "detector layout": lambda path: {"from_file": path},
     "phsp compare": lambda path: {"generated": path},
     "phsp generate": lambda path: {"model": "6mv-fast", "photons": 5, "others": path},
     "phsp train": lambda path: {"phase_spaces": (str(path),)},
