@@ -199,6 +199,19 @@ def test_several_set_ups_need_a_folder(patient, tmp_path, capsys):
     assert "is one file, and --setups asks for several; name a folder" in capsys.readouterr().err
 
 
+def test_candidates_of_another_patient_are_refused(patient, chosen, tmp_path, capsys):
+    text = (chosen / "layout.csv").read_text("utf-8")
+    head, rows = text[: text.index("cell,")], text[text.index("cell,") :].splitlines()
+    moved = [rows[0]] + [
+        ",".join([*row.split(",")[:2], str(n * 20 + 5000), *row.split(",")[3:]]) for n, row in enumerate(rows[1:])
+    ]
+    (tmp_path / "far.csv").write_text(head + "\n".join(moved) + "\n", "utf-8")
+    more = ("--targets", "PTV60", "--cells", "5", "--candidates", str(tmp_path / "far.csv"))
+    assert main(["detector", "choose", *words(patient, *more, "--output", str(tmp_path / "out"))]) == 2
+    assert "far.csv: none of its 20 cells is near the structures" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_no_targets_by_name(patient, tmp_path, capsys):
     k, j, i = np.indices(GRID.shape)
     box = Structure("Liver", Mask.from_array((k > 10) & (k < 20) & (j > 10) & (j < 20) & (i > 5), GRID))

@@ -115,7 +115,7 @@ class _State:
     def __init__(
         self, candidates: Cells, regions: Sequence[Region], rules: Rules, prior: DosePrior, before: Sequence[Cells]
     ):
-        self.candidates, self.rules, self.prior, self.noise = candidates, rules, prior, prior.noise_gy**2
+        self.candidates, self.rules, self.prior, self.noise = candidates, rules, prior, prior.noise_gy2
         self.known = _Known(candidates, prior, before)
         regions = _thinned(regions)
         total, parts, self.first = sum(region.weight for region in regions), [], 0.0
@@ -210,7 +210,7 @@ class _Known:
         self.others = np.zeros((0, len(candidates)))
         if before:
             matrix = np.block([[prior.cells_cells(a, b) for b in before] for a in before])
-            matrix += np.eye(len(matrix)) * prior.noise_gy**2
+            matrix += np.eye(len(matrix)) * prior.noise_gy2
             self.others = np.vstack([prior.cells_cells(cells, candidates) for cells in before])
             self.solved = np.linalg.solve(matrix, self.others)
 

@@ -19,6 +19,8 @@ __all__ = ["DosePrior", "Posterior", "posterior_variance"]
 _LOCAL_ABOVE = 1500
 """With more cells than this each place sees its nearest ones only: the far ones are screened by the near."""
 _NEAREST = 128
+_ROUNDING = 1e-8
+"""Of the prior's variance: covariances of many alike cells are singular to this."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class DosePrior:
     @property
     def variance_gy2(self) -> float:
         return self.sd_gy**2
+
+    @property
+    def noise_gy2(self) -> float:
+        """Variance of a reading, with what rounding adds to the cells' covariances."""
+        return self.noise_gy**2 + _ROUNDING * self.variance_gy2
 
     def points_cells(self, points_mm: np.ndarray, cells: Cells) -> np.ndarray:
         """Covariance of the dose at LPS places (p, 3) with the cells' means, (p, n) Gy^2."""
@@ -138,7 +145,7 @@ class Posterior:
         from scipy.linalg import solve_triangular
 
         between = self.prior.points_cells(self.points_mm, cells).T
-        own = self.prior.cells_cells(cells, cells) + np.eye(len(cells)) * self.prior.noise_gy**2
+        own = self.prior.cells_cells(cells, cells) + np.eye(len(cells)) * self.prior.noise_gy2
         beside = np.zeros((0, len(cells)))
         if self.cells:
             others = np.vstack([self.prior.cells_cells(before, cells) for before in self.cells])
@@ -170,6 +177,6 @@ def _local_variance(points: np.ndarray, cells: Cells, prior: DosePrior) -> np.nd
     for n, chosen in enumerate(nearest):
         near = cells.take(chosen)
         between = prior.points_cells(points[n : n + 1], near)[0]
-        own = prior.cells_cells(near, near) + np.eye(_NEAREST) * prior.noise_gy**2
+        own = prior.cells_cells(near, near) + np.eye(_NEAREST) * prior.noise_gy2
         found[n] = prior.variance_gy2 - between @ np.linalg.solve(own, between)
     return found

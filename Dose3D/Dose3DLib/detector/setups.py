@@ -16,7 +16,7 @@ from .posterior import DosePrior
 from .regions import Region
 from .rules import make_rules
 
-__all__ = ["Setup", "Stock", "candidate_lattices", "choose_setups", "lattice_candidates"]
+__all__ = ["Setup", "Stock", "candidate_lattices", "choose_setups", "lattice_candidates", "taken"]
 
 _FEW_POINTS = 300
 """Places per region in the look at each lattice; the choice itself uses all."""
@@ -148,7 +148,7 @@ class _Search:
         choice = _choose(best, self.regions, self.stock, self.prior, before, exchange=True)
         self.done += 1
         self.tick(self.done / self.rounds)
-        return Setup(_taken(best, choice.chosen), choice, len(best))
+        return Setup(taken(best, choice.chosen), choice, len(best))
 
 
 def _choose(
@@ -158,7 +158,9 @@ def _choose(
     return choose_cells(layout.cells, regions, stock.cells, rules, prior, before, exchange)
 
 
-def _taken(layout: Layout, chosen: np.ndarray) -> Layout:
+def taken(layout: Layout, chosen: np.ndarray) -> Layout:
+    """The layout with these cells only (indices or bool)."""
+    chosen = np.arange(len(layout))[chosen]
     layers = tuple(layout.layers[n] for n in chosen)
     facts = {name: np.asarray(column)[chosen] for name, column in layout.facts.items()}
     return Layout(layout.cells.take(chosen), layout.placement, layers, layout.wall_mm, layout.name, facts)

@@ -15,7 +15,7 @@ from ..geometry.cells import Cells
 from .posterior import DosePrior, Posterior
 from .regions import Region, mean_variance
 
-__all__ = ["MOST_CELLS", "Plan", "cells_near", "diagonal_shifts", "pitches_mm", "plan_shifts", "shifted",
+__all__ = ["MOST_CELLS", "Plan", "diagonal_shifts", "near_cells", "pitches_mm", "plan_shifts", "shifted",
            "variance_after"]  # fmt: skip
 
 MOST_CELLS = 2000
@@ -135,16 +135,20 @@ class _State:
         return _value(self.known.variance, self.regions, self.prior)
 
     def add(self, move: np.ndarray) -> None:
-        near = cells_near(shifted(self.cells, move), self.regions, self.prior)
+        near = self._near(move)
         self.shifts.append(move)
         if len(near):
             self.known.add(near)
 
     def after(self, move: np.ndarray) -> float:
         """The value if the detector were moved there."""
-        near = cells_near(shifted(self.cells, move), self.regions, self.prior)
+        near = self._near(move)
         variance = self.known.after(near) if len(near) else self.known.variance
         return _value(variance, self.regions, self.prior)
+
+    def _near(self, move: np.ndarray) -> Cells:
+        cells = shifted(self.cells, move)
+        return cells.take(near_cells(cells, self.regions, self.prior))
 
     def coarse(self) -> _State:
         """The same with fewer places."""
@@ -168,14 +172,14 @@ def _best_move(state: _State, reach_mm: float | None) -> tuple[np.ndarray, int]:
     return best, looks
 
 
-def cells_near(cells: Cells, regions: Sequence[Region], prior: DosePrior) -> Cells:
-    """The cells that can tell something of the regions: those near the box around one of them."""
+def near_cells(cells: Cells, regions: Sequence[Region], prior: DosePrior) -> np.ndarray:
+    """(n,) bool: cells near the box around a region; the others can tell nothing of it."""
     places, kept = cells.centers_mm @ cells.axes, np.zeros(len(cells), bool)
     reach = REACH_LENGTHS * prior.length_mm + cells.sizes_mm / 2
     for region in regions:
         points = region.points_mm @ cells.axes
         kept |= ((places > points.min(axis=0) - reach) & (places < points.max(axis=0) + reach)).all(axis=1)
-    return cells.take(kept)
+    return kept
 
 
 def _coarse_moves(state: _State, reach_mm: float | None) -> list[np.ndarray]:

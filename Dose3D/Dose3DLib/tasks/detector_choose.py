@@ -186,7 +186,7 @@ def _by_variance(settings: Settings, patient: Patient, regions: Sequence[Region]
 
     axis = None if settings.columns is None else "xyz".index(settings.columns)
     stock, prior = Stock(settings.cells or _CELLS, settings.minimum, axis), prior_of(settings)
-    layouts = _candidates(settings, regions)
+    layouts = _candidates(settings, regions, prior)
     most = max(map(len, layouts))
     if most < stock.cells:
         cause = f"{stock.cells} cells are more than the {most} candidates near the structures"
@@ -211,16 +211,28 @@ def _with_name(layout: Layout, number: int) -> Layout:
     return replace(layout, name=f"{len(layout)} cells, set-up {number}, {layout.name}")
 
 
-def _candidates(settings: Settings, regions: Sequence[Region]) -> list[Layout]:
+def _candidates(settings: Settings, regions: Sequence[Region], prior: DosePrior) -> list[Layout]:
     from ..detector.lattice import Lattice
     from ..detector.setups import candidate_lattices
 
     if settings.candidates is not None:
-        from ..detector.layout_csv import read_layout
-
-        return [read_layout(settings.candidates, size_mm=settings.size)]
+        return [_given_candidates(settings, regions, prior)]
     lattice = Lattice((settings.size,) * 3, (_pitch(settings),) * 3)
     return candidate_lattices(regions, lattice, _placement(settings, regions), settings.phases, settings.angles)
+
+
+def _given_candidates(settings: Settings, regions: Sequence[Region], prior: DosePrior) -> Layout:
+    """Of the layout the cells that can tell something of the structures."""
+    from ..detector.layout_csv import read_layout
+    from ..detector.setups import taken
+    from ..detector.shifts import near_cells
+
+    layout = read_layout(settings.candidates, size_mm=settings.size)
+    near = near_cells(layout.cells, regions, prior)
+    if not near.any():
+        cause = f"none of its {len(layout):,} cells is near the structures"
+        raise InputError(settings.candidates, cause, "give a layout that stands in this patient")
+    return taken(layout, near)
 
 
 def _placement(settings: Settings, regions: Sequence[Region]) -> Placement:

@@ -112,10 +112,10 @@ def _planned(
     settings: Settings, layout: Layout, patient: Patient, regions: Sequence[Region], progress: Progress
 ) -> _Study:
     from ..detector.regions import redrawn
-    from ..detector.shifts import MOST_CELLS, cells_near, diagonal_shifts, plan_shifts, variance_after
+    from ..detector.shifts import MOST_CELLS, diagonal_shifts, near_cells, plan_shifts, variance_after
 
     prior, cells = prior_of(settings), layout.cells
-    near = len(cells_near(cells, regions, prior))
+    near = int(near_cells(cells, regions, prior).sum())
     if near > MOST_CELLS or (near == 0 and len(cells) > MOST_CELLS):
         count = near or len(cells)
         cause = f"has {count:,} cells near the structures, and a plan is made for {MOST_CELLS:,} at most"

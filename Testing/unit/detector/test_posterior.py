@@ -113,3 +113,12 @@ def test_cells_of_different_axes_are_not_mixed():
 def test_a_prior_needs_positive_numbers():
     with pytest.raises(ValueError, match="above 0"):
         DosePrior(noise_gy=0.0)
+
+
+def test_alike_cells_and_tiny_noise_are_no_trouble():
+    """Doses alike over 20 cm, read to 1 mGy: rounding must not make the covariance of 200 cells singular."""
+    prior = DosePrior(1000.0, 200.0, 0.001)
+    cells = some_cells(200, seed=3)
+    left = posterior_variance(cells.centers_mm[:20], cells, prior)
+    assert np.isfinite(left).all()
+    assert (left < 1e-2 * prior.variance_gy2).all()

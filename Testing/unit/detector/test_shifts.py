@@ -7,8 +7,8 @@ import pytest
 from Dose3DLib.detector.posterior import DosePrior, posterior_variance
 from Dose3DLib.detector.regions import Region
 from Dose3DLib.detector.shifts import (
-    cells_near,
     diagonal_shifts,
+    near_cells,
     pitches_mm,
     plan_shifts,
     shifted,
@@ -104,7 +104,7 @@ def test_the_diagonal_has_equal_steps():
 
 def test_far_cells_are_left_out_without_harm():
     cells, regions = lattice((12, 3, 3)), [box(8.0)]
-    near = cells_near(cells, regions, PRIOR)
+    near = cells.take(near_cells(cells, regions, PRIOR))
     assert len(near) < len(cells)
     whole = posterior_variance(regions[0].points_mm, cells, PRIOR)
     assert np.allclose(posterior_variance(regions[0].points_mm, near, PRIOR), whole, rtol=1e-3)
