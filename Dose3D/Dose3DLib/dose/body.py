@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..geometry.grid import Grid
+from .coarse import coarsened
 from .interpolate import spread
 from .scale import ScaleProblem
 from .tikhonov import tikhonov
@@ -59,10 +60,14 @@ def fit_body(problem: ScaleProblem) -> BodyFit:
     whole = _with_parts(problem)
     if not whole.any() or whole.all():
         return BodyFit(None, nothing, contradicting)
-    distance = signed_distance(whole, problem.grid)
-    offset = _offsets(replace(problem, body=whole), distance)
-    body = whole if not offset.any() else distance < offset
-    if _total(replace(problem, body=None)) < _total(replace(problem, body=body)):
+    rough = coarsened(replace(problem, body=whole))
+    if not rough.problem.body.any() or rough.problem.body.all():
+        return BodyFit(None, nothing, contradicting)
+    distance = signed_distance(rough.problem.body, rough.problem.grid)
+    offset = _offsets(rough.problem, distance)
+    body = whole if not offset.any() else signed_distance(whole, problem.grid) < rough.refined(offset)
+    held = replace(rough.problem, body=distance < offset if offset.any() else rough.problem.body)
+    if not body.any() or _total(replace(held, body=None)) < _total(held):
         return BodyFit(None, nothing, contradicting)
     moved = _way(problem.body, signed_distance(body, problem.grid), problem.grid)
     low, high = np.percentile(moved, [2, 98]) if moved.size else (0.0, 0.0)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .back_projection import back_projection
+from .coarse import coarsened
 from .interpolate import Kind, spread
 from .kriging import LEAST_IN_BODY, body_shares, joined, kriging
 from .noise_weight import noise_weight
@@ -46,4 +47,9 @@ def _interpolated(problem: ScaleProblem, kind: Kind) -> np.ndarray:
 def fitted(problem: ScaleProblem, weight_mm2: float | None = None) -> np.ndarray:
     """Tikhonov's dose; its weight from the noise where None."""
     weight = noise_weight(problem, np.random.default_rng(_SEED)) if weight_mm2 is None else weight_mm2
-    return tikhonov(problem.operators, problem.values, problem.inside, weight)
+    rough = coarsened(problem)
+    if rough.problem is problem:
+        return tikhonov(problem.operators, problem.values, problem.inside, weight)
+    coarse = rough.problem
+    start = rough.refined(tikhonov(coarse.operators, coarse.values, coarse.inside, weight))
+    return tikhonov(problem.operators, problem.values, problem.inside, weight, start)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .coarse import coarsened
 from .scale import ScaleProblem
 from .tikhonov import tikhonov
 
@@ -21,7 +22,8 @@ _TOLERANCE = 1e-3
 
 
 def noise_weight(problem: ScaleProblem, rng: np.random.Generator) -> float:
-    """The weight in mm2."""
+    """The weight in mm2; found on voxels of 3 mm where the problem's are finer."""
+    problem = coarsened(problem).problem
     known = [problem.known(a) for a in range(len(problem.operators))]
     variance = np.concatenate([np.asarray(sd)[k] ** 2 for sd, k in zip(problem.sd, known, strict=True)])
     signs = [np.where(k, rng.choice([-1.0, 1.0], len(k)), np.nan) for k in known]
