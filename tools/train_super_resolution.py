@@ -106,10 +106,17 @@ def train(patients: list[DosePatient], work: Path, minutes: float):
 
 def calibrate(network, patients: list[DosePatient]) -> dict[str, Any]:
     """Half-widths that hold 95 % of the held-out patients' voxels, by the network's spread; see `infer.Calibration`."""
+    return {
+        "body": calibrated(network, patients, [(1, "exact"), (1, "exact"), (2, "exact"), (4, "exact")]),
+        "no_body": calibrated(network, patients, [(1, "none"), (2, "none")]),
+    }
+
+
+def calibrated(network, patients: list[DosePatient], kinds: list[tuple[int, str]]) -> dict[str, Any]:
     spreads, errors, lengths = [], [], []
     for n, patient in enumerate(patients[-HELD_OUT:]):
-        for frames, body in ((1, "exact"), (1, "own"), (1, "none"), (2, "exact"), (4, "exact")):
-            phase = tuple(np.random.default_rng([SEED, 2, n, frames]).uniform(0, 12, 3))
+        for m, (frames, body) in enumerate(kinds):
+            phase = tuple(np.random.default_rng([SEED, 2, n, m]).uniform(0, 12, 3))
             problem = make_problem(patient, Scenario(phase_mm=phase, frames=frames, body=body, seed=100 + n))
             scale, base = dose_scale(problem), base_dose(problem)
             dose, spread = predict(network, model_input(problem, base, target_masks(problem)))

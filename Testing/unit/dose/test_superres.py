@@ -194,7 +194,18 @@ class TestCalibration:
         calibration = Calibration((0.01, 0.03), (0.02, 0.08), 5.0)
         assert calibration.band(np.array([0.001, 0.02, 0.03, 0.06])) == pytest.approx([0.02, 0.05, 0.08, 0.16])
 
-    @pytest.mark.parametrize("own", [{}, {"channels": ["base"]}, {"channels": list(CHANNELS), "calibration": {}}])
+    @pytest.mark.parametrize(
+        "own",
+        [
+            {},
+            {"channels": ["base"]},
+            {"channels": list(CHANNELS), "calibration": {}},
+            {
+                "channels": list(CHANNELS),
+                "calibration": {"no_body": {"spread": [1], "half_width": [1], "length_mm": 5}},
+            },
+        ],
+    )
     def test_a_bundle_without_it_is_refused(self, own, tmp_path):
         from Dose3DLib.bundles.bundle import Bundle
 

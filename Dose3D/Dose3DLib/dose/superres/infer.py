@@ -91,7 +91,7 @@ def super_resolve(
 
     progress = progress or Progress()
     bundle = find_bundle(model, "dose")
-    calibration = load_calibration(bundle)
+    calibration = load_calibration(bundle, problem.body is not None)
     with progress.stage("classical dose", 0.2):
         base = base_dose(problem)
         image = model_input(problem, base, target_masks(problem))
@@ -113,8 +113,8 @@ def super_resolve(
     return SuperResolved(mean, _volume(band, problem), tuple(drawn), facts)
 
 
-def load_calibration(bundle: Bundle) -> Calibration:
-    """What the bundle says of its bands.
+def load_calibration(bundle: Bundle, has_body: bool = True) -> Calibration:
+    """What the bundle says of its bands, which are wider at the skin where the body is not known.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def load_calibration(bundle: Bundle) -> Calibration:
     try:
         if tuple(own["channels"]) != CHANNELS:
             raise InputError(bundle.path, "sees other inputs than this Dose3D makes", "get the bundle again")
-        found = own["calibration"]
+        found = own["calibration"]["body" if has_body else "no_body"]
         points = [tuple(map(float, found[key])) for key in ("spread", "half_width")]
         return Calibration(points[0], points[1], float(found["length_mm"]))
     except (KeyError, TypeError, ValueError) as error:
