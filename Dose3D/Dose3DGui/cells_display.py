@@ -11,6 +11,7 @@ import slicer
 from Dose3DLib.scene.detector_nodes import add_cells, cell_centers, color_cells, columns_of
 from slicer.i18n import tr as _
 
+from .cameras import lookAlong
 from .maps import removeMap
 from .scene_inputs import isInScene, setProvenance
 from .scene_results import provenanceOf
@@ -29,8 +30,8 @@ __all__ = ["LAYOUT", "READINGS", "CellsResult", "areCells", "fileProvenance", "l
 LAYOUT, READINGS = "layout", "readings"
 KIND, FILE, ROWS = "Dose3D.Cells", "Dose3D.CellsFile", "Dose3D.CellsRows"
 """Attributes: which of the two kinds, the file on the disk, JSON of what the job printed."""
-AZIMUTH, ELEVATION = 30, 20
-"""Degrees from a view along an axis, in which boxes hide those behind them."""
+FROM_FRONT, HEAD_UP = (-0.8, 1.9, 0.8), (0.0, 0.0, 1.0)
+"""RAS: along an axis boxes would hide those behind them."""
 
 
 class CellsResult:
@@ -160,10 +161,4 @@ def _lookAt(node) -> None:
     middle = centers[np.linalg.norm(centers - centers.mean(axis=0), axis=1).argmin()]
     for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
         view.JumpSliceByCentering(*middle)
-    if slicer.app.layoutManager() is None:  # there is none without a main window
-        return
-    slicer.util.resetThreeDViews()
-    for node in slicer.util.getNodesByClass("vtkMRMLCameraNode"):
-        node.GetCamera().Azimuth(AZIMUTH)
-        node.GetCamera().Elevation(ELEVATION)
-        node.ResetClippingRange()
+    lookAlong(node, FROM_FRONT, HEAD_UP)

@@ -20,6 +20,7 @@ from Dose3DLib.scene.phase_space_nodes import (
 from Dose3DLib.scene.plot_nodes import Curve, add_chart, remove_chart
 from slicer.i18n import tr as _
 
+from .cameras import lookAlong
 from .scene_inputs import isInScene, setProvenance
 from .scene_results import removeWithDisplay
 
@@ -111,16 +112,5 @@ def _differing(names: list[str]) -> list[str]:
 
 def lookAt(node, fromSide: bool = False) -> None:
     """Have the 3-D views show all of a model: a plane from upstream, lines from the side with the beam going down."""
-    bounds = [0.0] * 6
-    node.GetRASBounds(bounds)
-    if bounds[0] > bounds[1]:
-        return
-    center = [(bounds[2 * axis] + bounds[2 * axis + 1]) / 2 for axis in range(3)]
-    reach = max(bounds[2 * axis + 1] - bounds[2 * axis] for axis in range(3))
     offset, up = ((0.9, -2.2, -0.7), (0.0, 0.0, -1.0)) if fromSide else ((0.7, -1.1, -1.9), (0.0, 1.0, 0.0))
-    for index in range(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLCameraNode")):
-        camera = slicer.mrmlScene.GetNthNodeByClass(index, "vtkMRMLCameraNode")
-        camera.SetFocalPoint(*center)
-        camera.SetPosition(*(middle + part * reach for middle, part in zip(center, offset, strict=True)))
-        camera.SetViewUp(*up)
-        camera.ResetClippingRange()
+    lookAlong(node, offset, up)

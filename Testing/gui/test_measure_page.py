@@ -94,6 +94,9 @@ class TestMeasurePage(GuiCase):
         corners = layout.cells.corners_mm().reshape(-1, 3) * [-1, -1, 1]
         np.testing.assert_allclose(bounds[::2], corners.min(axis=0), atol=1e-3)
         np.testing.assert_allclose(bounds[1::2], corners.max(axis=0), atol=1e-3)
+        middle = [(bounds[2 * axis] + bounds[2 * axis + 1]) / 2 for axis in range(3)]
+        for camera in slicer.util.getNodesByClass("vtkMRMLCameraNode"):
+            np.testing.assert_allclose(camera.GetFocalPoint(), middle, atol=1e-3)
         table = self.ui.measureTable
         self.assertEqual((table.item(0, 0).text(), table.item(0, 1).text()), ("cells", "11"))
         self.foldInputs("measure")

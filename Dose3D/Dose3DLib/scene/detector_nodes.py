@@ -50,8 +50,6 @@ def add_cells(scene: Any, cells: Cells, columns: Mapping[str, np.ndarray], name:
     display = node.GetDisplayNode()
     display.SetVisibility2D(True)
     display.SetSliceIntersectionThickness(_LINE_WIDTH)
-    display.SetEdgeVisibility(True)
-    display.SetEdgeColor(0.15, 0.15, 0.15)
     color_cells(scene, node, next(iter(columns)))
     return node
 
