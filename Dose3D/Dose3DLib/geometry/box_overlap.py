@@ -2,9 +2,9 @@
 
 A box is a parallelepiped in the grid's index space, whatever the grid: anisotropic, turned or sheared. By the
 divergence theorem the integral of a voxel's basis function over the box is one over the box's surface, of the
-function's integral along i. The surface's 12 triangles are cut by the planes where the basis functions change; on each
-piece the integrand is a polynomial, which a quadrature of its degree integrates exactly. Nothing is sampled and nothing
-converges.
+function's integral along i. The six faces are cut by the planes where the basis functions change; on each piece, a
+convex polygon, the integrand is a polynomial, which a quadrature of its degree integrates exactly over triangles.
+Nothing is sampled and nothing converges.
 """
 
 from __future__ import annotations
@@ -18,20 +18,19 @@ from .grid import Grid
 
 __all__ = ["box_weights"]
 
-_ENTRIES = 40_000
+_ENTRIES = 100_000
 """Voxels of the blocks around the boxes that are worked on at a time: more would not fit a processor's cache."""
 _SLIVER = 1e-12
-"""A triangle that passes a plane by less than this (in voxels) is not cut."""
+"""A polygon that passes a plane by less than this (in voxels) is not cut."""
 _NOTHING = 1e-15
 """Shares of a box's volume that are rounding."""
 
 _CORNERS = np.array([[a, b, c] for a in (-0.5, 0.5) for b in (-0.5, 0.5) for c in (-0.5, 0.5)])
 _FACES = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
 """Corners of each face, counterclockwise as seen from outside."""
-_TRIANGLES = np.concatenate([_FACES[:, [0, 1, 2]], _FACES[:, [0, 2, 3]]])
 
-_Pieces = tuple[np.ndarray, np.ndarray]
-"""Triangles (3 axes, 3 corners, n) and the index of the box that each belongs to (n,)."""
+_Polygons = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Corners (3 axes, m, n), how many of the m each polygon has (n,), and the index of the box that it belongs to (n,)."""
 
 
 def _degree_4() -> tuple[np.ndarray, np.ndarray]:
@@ -106,12 +105,13 @@ def _parts(corners: np.ndarray, low: np.ndarray, high: np.ndarray) -> Iterator[n
 
 def _blocks(corners: np.ndarray, low: np.ndarray, high: np.ndarray, linear: bool) -> tuple[np.ndarray, np.ndarray]:
     """Integrals in blocks of one shape, (n, a, b, c), and each block's first interval (n, 3)."""
-    triangles = np.ascontiguousarray(corners[:, _TRIANGLES].reshape(-1, 3, 3).transpose(2, 1, 0))
-    owner = np.repeat(np.arange(len(corners)), len(_TRIANGLES))
-    seen = np.abs(_areas(triangles)) > _NOTHING
-    triangles, owner = _clip(triangles[..., seen], owner[seen], low, high)
+    faces = np.ascontiguousarray(corners[:, _FACES].reshape(-1, 4, 3).transpose(2, 1, 0))
+    seen = np.abs(_areas(faces[:, :3])) > _NOTHING
+    owner = np.repeat(np.arange(len(corners)), len(_FACES))[seen]
+    polygons = _clip((faces[..., seen], np.full(len(owner), 4), owner), low, high)
     for axis in range(3):
-        triangles, owner = _slice(triangles, owner, axis)
+        polygons = _slice(polygons, axis)
+    triangles, owner = _triangles(polygons)
     first = np.floor(np.maximum(corners.min(axis=1), low)).astype(np.int64)
     last = np.floor(np.minimum(corners.max(axis=1), high)).astype(np.int64)
     shape = (len(corners), *((last - first).max(axis=0) + 1))
@@ -123,55 +123,79 @@ def _blocks(corners: np.ndarray, low: np.ndarray, high: np.ndarray, linear: bool
     return (_linear_blocks if linear else _constant_blocks)(triangles, flat, shape), first
 
 
-def _clip(triangles: np.ndarray, owner: np.ndarray, low: np.ndarray, high: np.ndarray) -> _Pieces:
+def _clip(polygons: _Polygons, low: np.ndarray, high: np.ndarray) -> _Polygons:
     """The surface within the grid along the first two axes; what is beyond it along the last is put on its border.
 
     Along the last axis the surface has to stay closed: every line along it enters the box as often as it leaves.
     """
     for axis in range(3):
         for plane, keeps_above in ((low[axis], True), (high[axis], False)):
-            sides = _cut(triangles, owner, axis, np.full(len(owner), plane))
-            (triangles, owner), (beyond, others) = sides[::-1] if keeps_above else sides
+            sides = _cut(polygons, axis, np.full(len(polygons[2]), plane))
+            polygons, beyond = sides[::-1] if keeps_above else sides
             if axis == 2:
-                beyond[2] = plane
-                triangles, owner = np.concatenate([triangles, beyond], axis=2), np.concatenate([owner, others])
-    return triangles, owner
+                beyond[0][2] = plane
+                polygons = _together([polygons, beyond])
+    return polygons
 
 
-def _slice(triangles: np.ndarray, owner: np.ndarray, axis: int) -> _Pieces:
+def _slice(polygons: _Polygons, axis: int) -> _Polygons:
     """The same surface in pieces none of which passes a plane of a whole number along the axis."""
-    pieces, owners = [triangles[..., :0]], [owner[:0]]
-    while len(owner):
-        low, high = (find.reduce(triangles[axis], axis=0) for find in (np.minimum, np.maximum))
+    done: list[_Polygons] = []
+    while len(polygons[2]):
+        low, high = (find.reduce(polygons[0][axis], axis=0) for find in (np.minimum, np.maximum))
         plane = np.floor(low + _SLIVER) + 1
         passes = high > plane + _SLIVER
-        below, above = _cut(triangles[..., passes], owner[passes], axis, plane[passes])
-        pieces += [triangles[..., ~passes], below[0]]
-        owners += [owner[~passes], below[1]]
-        triangles, owner = above
-    return np.concatenate(pieces, axis=2), np.concatenate(owners)
+        done.append(_some(polygons, ~passes))
+        below, polygons = _cut(_some(polygons, passes), axis, plane[passes])
+        done.append(below)
+    return _together(done or [polygons])
 
 
-def _cut(triangles: np.ndarray, owner: np.ndarray, axis: int, plane: np.ndarray) -> tuple[_Pieces, _Pieces]:
-    """Triangles below and above a plane of each; those that pass it are cut into three. Orientations stay."""
-    apart = triangles[axis] - plane
-    above = apart > 0
-    count = above.sum(axis=0)
-    crossed = np.flatnonzero((count == 1) | (count == 2))
-    is_tip_above = count[crossed] == 1
-    tip_at = np.where(is_tip_above, above[:, crossed].argmax(axis=0), above[:, crossed].argmin(axis=0))
-    turn = (tip_at + np.arange(3)[:, None]) % 3
-    p, q, r = triangles[:, turn, crossed].swapaxes(0, 1)
-    dp, dq, dr = apart[turn, crossed]
-    pq, pr = p + (q - p) * (dp / (dp - dq)), p + (r - p) * (dp / (dp - dr))
-    pq[axis] = pr[axis] = plane[crossed]
-    tip, rest = np.stack([p, pq, pr], axis=1), (np.stack([pq, q, r], axis=1), np.stack([pq, r, pr], axis=1))
-    sides = []
-    for whole, tips in ((count == 0, ~is_tip_above), (count == 3, is_tip_above)):
-        pieces = [triangles[..., whole], tip[..., tips], *(one[..., ~tips] for one in rest)]
-        owners = [owner[whole], owner[crossed[tips]], *[owner[crossed[~tips]]] * 2]
-        sides.append((np.concatenate(pieces, axis=2), np.concatenate(owners)))
-    return sides[0], sides[1]
+def _cut(polygons: _Polygons, axis: int, plane: np.ndarray) -> tuple[_Polygons, _Polygons]:
+    """The parts below and above a plane of each; orientations stay (I. Sutherland, G. Hodgman, CACM 17 (1974) 32)."""
+    corners, count, owner = polygons
+    number = np.arange(corners.shape[1])[:, None]
+    there, after = number < count, np.where(number + 1 < count, number + 1, 0)
+    apart = corners[axis] - plane
+    above, following = apart > 0, np.take_along_axis(apart, after, axis=0)
+    crosses = there & (above != (following > 0))
+    share = np.divide(apart, apart - following, out=np.zeros_like(apart), where=crosses)
+    met = corners + (np.take_along_axis(corners, after[None], axis=1) - corners) * share
+    met[axis] = plane
+    size = 2 * len(number), len(owner)
+    candidates = np.stack([corners, met], axis=2).reshape(3, *size)
+    sides = [np.stack([there & side, crosses], axis=1).reshape(size) for side in (~above, above)]
+    return _packed(candidates, sides[0], owner), _packed(candidates, sides[1], owner)
+
+
+def _packed(candidates: np.ndarray, chosen: np.ndarray, owner: np.ndarray) -> _Polygons:
+    """Polygons of the chosen candidates (3, m, n); the first corner fills up those that have fewer than others."""
+    count = chosen.sum(axis=0)
+    kept = np.flatnonzero(count >= 3)
+    chosen, count = chosen[:, kept], count[kept]
+    row, column = np.nonzero(chosen)
+    corners = np.empty((3, int(count.max(initial=3)), len(kept)))
+    corners[:] = candidates[:, chosen.argmax(axis=0), kept][:, None]
+    corners[:, (chosen.cumsum(axis=0) - 1)[row, column], column] = candidates[:, row, kept[column]]
+    return corners, count, owner[kept]
+
+
+def _some(polygons: _Polygons, chosen: np.ndarray) -> _Polygons:
+    return polygons[0][..., chosen], polygons[1][chosen], polygons[2][chosen]
+
+
+def _together(parts: list[_Polygons]) -> _Polygons:
+    most = max(part[0].shape[1] for part in parts)
+    wide = [np.concatenate([c, np.repeat(c[:, :1], most - c.shape[1], axis=1)], axis=1) for c, _, _ in parts]
+    return np.concatenate(wide, axis=2), *(np.concatenate([part[n] for part in parts]) for n in (1, 2))
+
+
+def _triangles(polygons: _Polygons) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles (3 axes, 3 corners, n) from each polygon's first corner, and the box of each (n,)."""
+    corners, count, owner = polygons
+    fans = [np.flatnonzero(count > n + 1) for n in range(1, corners.shape[1] - 1)]
+    triangles = [corners[:, [0, n, n + 1]][..., some] for n, some in enumerate(fans, 1)]
+    return np.concatenate(triangles, axis=2), np.concatenate([owner[some] for some in fans])
 
 
 def _areas(triangles: np.ndarray) -> np.ndarray:
