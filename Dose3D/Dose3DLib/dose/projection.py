@@ -15,6 +15,8 @@ __all__ = ["misfit", "project"]
 
 _ROUNDS = 4
 """Clipping at 0 Gy spoils some means again; so often both are done in turn."""
+_LEAST_IN_BODY = 0.01
+"""A cell with less of it in the body says nothing of the dose there: its value is left alone."""
 _STEPS = 24
 _CLOSE = 0.02
 
@@ -60,7 +62,7 @@ def _stacked(problem: ScaleProblem) -> tuple[csr_matrix, np.ndarray, np.ndarray]
         np.concatenate([np.asarray(one, np.float64)[k] for one, k in zip(given, known, strict=True)])
         for given in (problem.values, problem.sd)
     )
-    reached = np.asarray(matrix.sum(axis=1)).ravel() > 0.05
+    reached = np.asarray(matrix.sum(axis=1)).ravel() > _LEAST_IN_BODY
     return matrix[reached].tocsr(), values[reached], sd[reached]
 
 
