@@ -41,9 +41,7 @@ def carry(measured: np.ndarray, in_detector: np.ndarray, in_patient: np.ndarray,
 def step_text(how: Carry) -> str:
     """A sentence for the report."""
     if how == "difference":
-        return (
-            "The cells' difference from the plan recomputed in the detector was added to the plan in the patient."
-        )
+        return "The cells' difference from the plan recomputed in the detector was added to the plan in the patient."
     return (
         "The ratio of the cells to the plan recomputed in the detector was multiplied onto the plan in the patient; "
         f"below {100 * _LEAST:.0f} % of the highest dose the difference was added instead."

@@ -32,7 +32,9 @@ class Settings(TaskSettings):
         None, help="the plan recomputed in the detector; its difference or ratio is then carried to --plan's dose"
     )
     carry: Literal["difference", "ratio"] = option("difference", help="what is carried, with --plan-in-detector")
-    structures: Path | None = option(None, help="structures: RTSTRUCT or SEG (.dcm), .seg.nrrd, label map, masks")
+    structures: Path | None = option(
+        None, help="RTSTRUCT or SEG (.dcm), .seg.nrrd, label map, folder of masks, or closed surfaces (.stl, .vtp)"
+    )
     ct: Path | None = option(None, help="CT of the structures, where --grid is none: DICOM folder or image")
     body: str = option(
         "auto",

@@ -13,6 +13,7 @@ from ..core.errors import InputError
 from ..core.progress import Progress
 from ..core.provenance import file_sha256
 from ..geometry.crop import Block, block_around, crop_structures, crop_volume
+from ..geometry.grid import Volume
 from .dose_source import DoseSource, load_dose
 from .grid_source import GridSource, load_grid
 from .structure_source import DICOM_FORMS, StructureSource, form_of
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ..detector.readings import Readings
     from ..dose.scale import ScaleProblem
     from ..dose.scaling import Scaled
-    from ..geometry.grid import Volume
     from ..geometry.structure import Structure, StructureSet
     from .dose_scale import Settings
 
@@ -294,7 +294,7 @@ def _on_block(volume: Volume, path: Path, study: Study, progress: Progress) -> V
         raise InputError(path, "lies nowhere on the grid of the cells", "give a plan of this patient")
     if outside.any():
         progress.warn(f"{path.name} ends within the cells' region; beyond it the plan is taken as 0.")
-    return type(found)(np.where(outside, 0.0, found.array).astype(np.float32), found.grid)
+    return Volume(np.where(outside, 0.0, found.array).astype(np.float32), found.grid)
 
 
 def _with_structures(settings: Settings, study: Study, facts: list[dict[str, Any]], progress: Progress) -> Study:
@@ -347,10 +347,9 @@ def _with_body(settings: Settings, study: Study, ct: Volume | None, progress: Pr
     if ct is None:
         progress.warn("No body is known: dose is looked for everywhere, and the skin will be blurred.")
         return study
-    from ..geometry.grid import Volume as Image
     from ..segmentation.body import body_mask
 
-    found = Image(body_mask(ct).to_array().astype(np.float32), ct.grid)
+    found = Volume(body_mask(ct).to_array().astype(np.float32), ct.grid)
     body = np.nan_to_num(crop_volume(found, study.source.grid, study.block).array) >= 0.5
     if not body.any():
         progress.warn("No body was found on the CT near the cells: dose is looked for everywhere.")
