@@ -217,6 +217,16 @@ def test_cells_and_layout_together(files, tmp_path, truth):
     assert split_measured("C:/none.csv") == (Path("C:/none.csv"), None)
 
 
+def test_dose_and_report_are_replaced_on_request(files, tmp_path):
+    outputs = {"output": tmp_path / "d.nrrd", "report": tmp_path / "report"}
+    run(files, method="nearest", **outputs)
+    with pytest.raises(OutputError, match="--overwrite"):
+        run(files, method="linear", **outputs)
+    run(files, method="linear", overwrite=True, **outputs)
+    record = json.loads((tmp_path / "report" / "provenance.json").read_text("utf-8"))
+    assert record["settings"]["method"] == "linear"
+
+
 def test_the_command(files, tmp_path, capsys):
     words = ["dose", "scale", "--measured", str(files["cells"]), "--grid", str(files["ct"])]
     assert main([*words, "--output", str(tmp_path / "d.nrrd")]) == 0

@@ -36,6 +36,7 @@ class Settings(TaskSettings):
         None, help="RTSTRUCT or SEG (.dcm), .seg.nrrd, label map, folder of masks, or closed surfaces (.stl, .vtp)"
     )
     ct: Path | None = option(None, help="CT of the structures, where --grid is none: DICOM folder or image")
+    frame: Literal["LPS", "RAS"] | None = option(None, help="axes of surfaces whose files don't say them")
     body: str = option(
         "auto",
         help="the structure that is the body, or auto (the one of type EXTERNAL, else the skin on the CT), or none",
@@ -48,6 +49,13 @@ class Settings(TaskSettings):
     report: Path | None = option(None, help="folder for report, maps of what is not known, cells, samples, scene")
     series: str | None = option(None, help="Series Instance UID, when the CT folder holds several CT series")
     overwrite: bool = option(False, help="replace existing outputs")
+
+    def inputs(self) -> tuple[Path, ...]:
+        """With the files of `measured`, without the report."""
+        from .scale_source import split_measured
+
+        measured = [path for text in self.measured for path in split_measured(text) if path is not None]
+        return (*measured, *(path for path in super().inputs() if path != self.report))
 
 
 def run(settings: Settings, progress: Progress | None = None) -> Result:
@@ -63,7 +71,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
 
     progress = progress or Progress()
     _check(settings)
-    inputs = (*settings.inputs(), *_measured_paths(settings))
+    inputs = settings.inputs()
     record = provenance_path(settings.output)
     with (
         atomic_output(record, settings.overwrite, inputs) as record_draft,
@@ -104,9 +112,3 @@ def _check(settings: Settings) -> None:
     places = [p.absolute() for p in (settings.output, settings.report) if p is not None]
     if len(set(places)) < len(places):
         raise InputError("--report", "is the output itself", "give a folder of its own")
-
-
-def _measured_paths(settings: Settings) -> list[Path]:
-    from .scale_source import split_measured
-
-    return [path for text in settings.measured for path in split_measured(text) if path is not None]

@@ -188,14 +188,19 @@ def provenance_of(settings: Settings, study: Study, found: Scaled, progress: Pro
 
 def figures_of(study: Study, found: Scaled) -> dict[str, Any]:
     """What is printed."""
-    from ..dose.null_space import seen_volume_share
+    from ..dose.null_space import SEEN_BELOW, seen_volume_share
 
     inside = found.problem.inside
+    seen = inside & (found.unseen < SEEN_BELOW)
     known = sum(int(found.problem.known(a).sum()) for a in range(len(study.readings)))
     figures: dict[str, Any] = {
         "cells": f"{known} with a value, of {sum(map(len, study.readings))} in {len(study.readings)} acquisition(s)",
         "highest dose": f"{float(found.dose.max()):.4g} Gy",
-        "mean half-width of the 95 % band": f"{float(found.half_width[inside].mean()):.3g} Gy",
+        "mean half-width of the 95 % band": (
+            f"{float(found.half_width[seen].mean()):.3g} Gy where the cells see"
+            if seen.any()
+            else "the cells see nothing"
+        ),
         "seen by the cells": f"{100 * seen_volume_share(found.unseen, inside):.3g} % of the volume around them",
         "misfit of cells": f"{found.misfit:.2g} sd (before the projection {found.misfit_before:.2g})",
         "physical step": study.step,

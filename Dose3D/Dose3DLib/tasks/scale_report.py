@@ -30,6 +30,7 @@ _NAMES = {
 def write_report(study: Study, found: Scaled, path: Path, provenance: dict[str, Any]) -> None:
     """Write report.html."""
     from ..dose.levels import make_levels
+    from ..dose.null_space import SEEN_BELOW
     from ..report.dose_figures import ColorScale, Line
     from ..report.dose_scale import MapPart, ScaleReport, write_scale_report
     from .scale_files import cell_rows, figures_of
@@ -42,7 +43,8 @@ def write_report(study: Study, found: Scaled, path: Path, provenance: dict[str, 
     inside = found.problem.inside
     width = Volume(np.where(inside, found.half_width, np.nan).astype(np.float32), grid)
     unseen = Volume(np.where(inside, found.unseen, np.nan).astype(np.float32), grid)
-    highest = float(np.nanmax(width.array))
+    seen = inside & (found.unseen < SEEN_BELOW)
+    highest = float(found.half_width[seen].max()) if seen.any() else top  # beyond the cells the band is as high as top
     content = ScaleReport(
         dose=MapPart(dose, scale, _center(dose.array, grid)),
         isodoses=tuple(Line(level.dose, level.color, level.label) for level in levels),

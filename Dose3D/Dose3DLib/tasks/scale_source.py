@@ -327,7 +327,11 @@ def _read_structures(
     if form in DICOM_FORMS and reference is None:
         cause = f"is {form}, which lies on a DICOM CT, and --grid is none"
         raise InputError(settings.structures, cause, "add --ct with the DICOM folder")
-    reader = StructureSource(settings.structures, form, grid, reference, resample=True)
+    # Surfaces keep the planes that they were drawn on; they are brought onto the grid of the dose afterwards.
+    if form == "surfaces":
+        reader = StructureSource(settings.structures, form, frame=settings.frame)
+    else:
+        reader = StructureSource(settings.structures, form, grid, reference, resample=True)
     structures = reader.read(progress)
     for note in structures.notes:
         progress.warn(note)
