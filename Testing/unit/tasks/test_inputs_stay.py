@@ -13,8 +13,10 @@ from Dose3DLib.tasks.registry import TASKS
 REPLACING = [task for task in TASKS if any(item.name == "overwrite" for item in options_of(task.load().Settings))]
 
 FURTHER = {
+    "detector calibrate": lambda path: {"readings": (str(path),)},
     "detector export": lambda path: {"format": "labelmap"},
     "detector layout": lambda path: {"from_file": path},
+    "dose scale": lambda path: {"measured": (str(path),)},
     "phsp compare": lambda path: {"generated": path},
     "phsp generate": lambda path: {"model": "6mv-fast", "photons": 5, "others": path},
     "phsp train": lambda path: {"phase_spaces": (str(path),)},
