@@ -30,7 +30,7 @@ __all__ = ["LAYOUT", "READINGS", "CellsResult", "areCells", "fileProvenance", "l
 LAYOUT, READINGS = "layout", "readings"
 KIND, FILE, ROWS = "Dose3D.Cells", "Dose3D.CellsFile", "Dose3D.CellsRows"
 """Attributes: which of the two kinds, the file on the disk, JSON of what the job printed."""
-FROM_FRONT, HEAD_UP = (-0.8, 1.9, 0.8), (0.0, 0.0, 1.0)
+FROM_FRONT, HEAD_UP = (-1.5, 3.6, 1.5), (0.0, 0.0, 1.0)
 """RAS: along an axis boxes would hide those behind them."""
 
 
