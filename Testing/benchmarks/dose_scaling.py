@@ -43,6 +43,8 @@ from Dose3DLib.dose.tikhonov import tikhonov  # noqa: E402
 from Dose3DLib.geometry.cells import Cells  # noqa: E402
 from Dose3DLib.geometry.gamma import PASS_TOLERANCE, GammaCriteria, gamma_index  # noqa: E402
 from Dose3DLib.geometry.grid import Grid, Volume  # noqa: E402
+from Dose3DLib.geometry.mask import Mask  # noqa: E402
+from Dose3DLib.geometry.structure import Structure, StructureSet  # noqa: E402
 from Dose3DLib.segmentation.body import body_mask  # noqa: E402
 from openkbp import read_dose_patient  # noqa: E402
 
@@ -66,6 +68,7 @@ class Patient:
     ct: np.ndarray
     ct_body: np.ndarray
     own_body: np.ndarray
+    targets: dict[str, np.ndarray]
 
     @cached_property
     def phase_mm(self) -> np.ndarray:
@@ -95,6 +98,14 @@ class Patient:
         operators, values = self.measured(number, noisy)
         sd = tuple(np.full(len(v), KRIGING_NOISE_GY) for v in values)
         return ScaleProblem(tuple(operators), tuple(values), sd, self.grid, body)
+
+    def anatomy(self) -> dict[str, Volume | StructureSet]:
+        """CT and targets, as a `ScaleProblem` takes them."""
+        targets = (
+            Structure(name, Mask.from_array(mask, self.grid), interpreted_type="PTV")
+            for name, mask in self.targets.items()
+        )
+        return {"ct": Volume(self.ct, self.grid), "structures": StructureSet(self.grid, tuple(targets))}
 
     @cached_property
     def region(self) -> np.ndarray:
@@ -154,7 +165,10 @@ def load(path: Path) -> Patient:
     small = grid.crop(tuple(s.start for s in box), truth[box].shape)
     bodies = ct_body(found.ct.array)[box], body_mask(found.ct).to_array()[box]
     number = int(path.stem.split("_")[1])
-    return Patient(number, small, truth[box], mask[box], found.targets["PTV70"][box], found.ct.array[box], *bodies)
+    targets = {name: mask[box] for name, mask in found.targets.items()}
+    return Patient(
+        number, small, truth[box], mask[box], found.targets["PTV70"][box], found.ct.array[box], *bodies, targets
+    )
 
 
 def ct_body(hu: np.ndarray) -> np.ndarray:
@@ -306,7 +320,23 @@ def _more_beam(patient: Patient) -> np.ndarray:
     return patient.truth + 0.07 * patient.truth.max() * band * patient.mask
 
 
+def _network(frames: int, body: Callable[[Patient], np.ndarray | None] = lambda patient: patient.mask) -> Row:
+    """The shipped network; it sees the CT and the targets, too."""
+
+    def row(patient: Patient, noisy: bool) -> np.ndarray:
+        from Dose3DLib.dose.superres.infer import super_resolve
+
+        problem = with_noise(patient.problem(frames, noisy, body(patient)))
+        return super_resolve(replace(problem, **patient.anatomy())).mean.array
+
+    return row
+
+
 OWN_ROWS: dict[str, Row] = {
+    "network, body known": _network(1),
+    "network, no body": _network(1, lambda patient: None),
+    "network, 2 frames, body known": _network(2),
+    "network, 4 frames, body known": _network(4),
     "no body, weight by the noise": lambda patient, noisy: fitted(with_noise(patient.problem(1, noisy))),
     "body known, weight by the noise": lambda patient, noisy: fitted(
         with_noise(patient.problem(1, noisy, patient.mask))

@@ -11,7 +11,7 @@ import numpy as np
 import slicer
 
 from gui_case import GuiCase  # isort: skip (first: inside Slicer it makes the next ones known)
-from builders.box_builder import box_structures, slope_dose
+from builders.slope_builder import box_structures, slope_dose
 from builders.detector_builder import small_layout
 from Dose3DLib.detector.layout_csv import write_layout
 from Dose3DLib.detector.placement import Placement

@@ -10,7 +10,7 @@ import numpy as np
 import slicer
 
 from gui_case import GuiCase  # isort: skip (first: inside Slicer it makes the next ones known)
-from builders.box_builder import box_structures, slope_dose
+from builders.slope_builder import box_structures, slope_dose
 from Dose3DLib.geometry.segnrrd import write_seg_nrrd
 from Dose3DLib.geometry.volume_files import write_volume
 from Dose3DLib.scene.nodes import add_segmentation, scalar_volume

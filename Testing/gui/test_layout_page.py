@@ -10,7 +10,7 @@ import numpy as np
 import slicer
 
 from gui_case import GuiCase  # isort: skip (first: inside Slicer it makes the next ones known)
-from builders.box_builder import TARGET_MM, box_structures
+from builders.slope_builder import TARGET_MM, box_structures
 from builders.detector_builder import small_layout
 from Dose3DLib.detector.layout_csv import read_layout, write_layout
 from Dose3DLib.scene.detector_nodes import cell_values, columns_of
