@@ -11,8 +11,8 @@ import numpy as np
 import slicer
 
 from gui_case import GuiCase  # isort: skip (first: inside Slicer it makes the next ones known)
-from builders.slope_builder import box_structures, slope_dose
 from builders.detector_builder import small_layout
+from builders.slope_builder import box_structures, slope_dose
 from Dose3DLib.detector.layout_csv import write_layout
 from Dose3DLib.detector.placement import Placement
 from Dose3DLib.geometry.segnrrd import write_seg_nrrd

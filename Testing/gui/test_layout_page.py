@@ -10,8 +10,8 @@ import numpy as np
 import slicer
 
 from gui_case import GuiCase  # isort: skip (first: inside Slicer it makes the next ones known)
-from builders.slope_builder import TARGET_MM, box_structures
 from builders.detector_builder import small_layout
+from builders.slope_builder import TARGET_MM, box_structures
 from Dose3DLib.detector.layout_csv import read_layout, write_layout
 from Dose3DLib.scene.detector_nodes import cell_values, columns_of
 from Dose3DLib.scene.nodes import add_segmentation
