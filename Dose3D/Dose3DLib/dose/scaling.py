@@ -108,11 +108,11 @@ def _finished(problem: ScaleProblem, dose: np.ndarray, how: tuple, draws: tuple,
 def _by_network(problem: ScaleProblem, body: BodyFit | None, samples: int, seed: int, progress: Progress) -> Scaled:
     from .superres.infer import super_resolve
 
-    with progress.part(0.9):
-        found = super_resolve(problem, samples, seed, progress)
-    with progress.stage("uncertainty", 1.0):
+    with progress.stage("null space", 0.1):
+        unseen = null_space_map(problem)
+    with progress.part(1.0):
+        found = super_resolve(problem, samples, seed, progress, unseen=unseen)
         doses = tuple(np.asarray(one.array, np.float64) for one in found.samples)
         dose, width = (np.asarray(one.array, np.float64) for one in (found.mean, found.half_width))
         left = misfit(problem, dose)
-        unseen = null_space_map(problem)
     return Scaled(dose, width, unseen, doses, problem, body, None, None, left, left, dict(found.facts or {}))

@@ -14,7 +14,7 @@ from ..geometry.grid import Grid
 from .kriging import joined
 from .scale import ScaleProblem
 
-__all__ = ["draw_samples", "gradient", "half_width"]
+__all__ = ["draw_samples", "gradient", "half_width", "widened"]
 
 QUANTILE = 2.88
 FLOOR_GY, PER_GRADIENT_MM = 0.41, 0.86
@@ -41,9 +41,14 @@ def half_width(problem: ScaleProblem, dose: np.ndarray, unseen: np.ndarray | Non
     if problem.body is None:
         width = WITHOUT_BODY * width
     if unseen is not None:
-        beyond = np.clip((unseen - USUAL_UNSEEN) / (1 - USUAL_UNSEEN), 0.0, 1.0)
-        width = np.maximum(width, beyond * float(dose.max()))
+        width = widened(width, unseen, float(dose.max()))
     return np.where(problem.inside, width, 0.0)
+
+
+def widened(width: np.ndarray, unseen: np.ndarray, highest_gy: float) -> np.ndarray:
+    """A band as wide as the highest dose where no cell sees anything, and so from where a lattice sees least on."""
+    beyond = np.clip((unseen - USUAL_UNSEEN) / (1 - USUAL_UNSEEN), 0.0, 1.0)
+    return np.maximum(width, beyond * highest_gy)
 
 
 def _sparseness(problem: ScaleProblem) -> float:

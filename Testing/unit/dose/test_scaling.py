@@ -37,8 +37,10 @@ def test_the_networks_answer_is_handed_on(monkeypatch):
     problem, truth = ball_problem(noise=0.01)
     asked = {}
 
-    def fake(given: ScaleProblem, samples: int, seed: int, progress: Progress) -> infer.SuperResolved:
-        asked.update(problem=given, samples=samples, seed=seed)
+    def fake(
+        given: ScaleProblem, samples: int, seed: int, progress: Progress, unseen: np.ndarray
+    ) -> infer.SuperResolved:
+        asked.update(problem=given, samples=samples, seed=seed, unseen=unseen)
         volume = Volume(truth.astype(np.float32), given.grid)
         return infer.SuperResolved(volume, Volume(np.ones_like(volume.array), given.grid), (volume,), {"model": "m"})
 
@@ -49,6 +51,7 @@ def test_the_networks_answer_is_handed_on(monkeypatch):
     assert np.allclose(found.dose, truth, atol=1e-4)
     assert (found.half_width == 1).all()
     assert found.model == {"model": "m"}
+    assert (asked["unseen"] == found.unseen).all()
 
 
 @pytest.mark.parametrize(

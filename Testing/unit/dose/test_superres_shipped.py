@@ -51,6 +51,16 @@ def test_same_seed_same_doses(found):
     assert (again.samples[0].array == found.samples[0].array).all()
 
 
+def test_where_no_cell_sees_anything_the_band_says_so(found):
+    problem = ball_problem()
+    unseen = np.zeros(problem.grid.shape)
+    unseen[:4] = 1.0
+    wide = super_resolve(problem, unseen=unseen).half_width.array
+    inside = problem.body
+    assert wide[:4][inside[:4]].min() > 0.9 * found.mean.array.max()
+    assert (wide[4:] == found.half_width.array[4:]).all()
+
+
 @pytest.mark.parametrize("model", ["head_neck_ct", "head_neck_dos"])
 def test_another_model_is_refused(model):
     with pytest.raises(InputError, match="head_neck_dose"):

@@ -12,6 +12,7 @@ from ...core.progress import Progress
 from ...geometry.grid import Volume
 from ...training.device import choose_device, with_memory_fallback
 from ..scale import ScaleProblem
+from ..uncertainty import widened
 from .inputs import CHANNELS, base_dose, dose_scale, model_input, target_masks
 from .posterior import DoseField
 
@@ -79,8 +80,12 @@ def super_resolve(
     progress: Progress | None = None,
     model: str = DEFAULT_MODEL,
     device: str = "auto",
+    unseen: np.ndarray | None = None,
 ) -> SuperResolved:
     """Run the shipped network, or another of its kind, on what the cells measured.
+
+    With `unseen` (see `null_space`) the band is as wide as the doses where no cell sees anything: the network, which
+    learnt between cells, knows nothing there.
 
     Raises
     ------
@@ -100,7 +105,10 @@ def super_resolve(
         network = bundle.network()
         dose, spread = with_memory_fallback(lambda on, _: predict(network, image, on.name), chosen, 1, progress)
     scale = dose_scale(problem)
-    band = np.where(problem.inside, calibration.band(spread), 0.0) * scale
+    band = calibration.band(spread) * scale
+    if unseen is not None:
+        band = widened(band, unseen, float(dose.max()) * scale)
+    band = np.where(problem.inside, band, 0.0)
     field = DoseField(problem, np.where(problem.inside, dose * scale, 0.0), band / 1.96, calibration.length_mm)
     with progress.stage("agreement with the cells", 0.6):
         mean = _volume(field.conditioned(), problem)
