@@ -179,12 +179,15 @@ class GuiCase(unittest.TestCase):
             self.skipTest("needs the project's data sets in ../shared/data, which do not come with the repository")
         return SHARED_DATA / path
 
-    def foldInputs(self, prefix: str) -> None:
-        """Fold the parts above the panel, so that a picture shows the result."""
-        for part in ("Inputs", "Settings", "Place"):
-            button = getattr(self.ui, f"{prefix}{part}CollapsibleButton", None)
-            if button is not None:
-                button.collapsed = True
+    def screenshotOfResult(self, prefix: str, name: str) -> None:
+        """Keep a picture with the parts above the panel folded, so that it shows the result; unfold them again."""
+        found = [getattr(self.ui, f"{prefix}{part}CollapsibleButton", None) for part in ("Inputs", "Settings", "Place")]
+        parts = [part for part in found if part is not None and not part.collapsed]
+        for part in parts:
+            part.collapsed = True
+        self.screenshot(name)
+        for part in parts:
+            part.collapsed = False
 
     def screenshot(self, name: str) -> None:
         """Keep a picture of the window, or of the page where there is no window, in $DOSE3D_SCREENSHOTS."""

@@ -89,8 +89,7 @@ class TestComparePage(GuiCase):
         self.assertEqual(node.GetAttribute("Dose3D.Task"), "dose compare")
         self.assertIn("0.0 % of", self.fact("gamma"))
         self.assertTrue(self.panel.report.is_file())
-        self.foldInputs("gamma")
-        self.screenshot("compare")
+        self.screenshotOfResult("gamma", "compare")
 
     def test_the_slices_show_gamma_or_the_difference_over_the_reference(self):
         layers = self.layers()

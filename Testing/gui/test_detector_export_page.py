@@ -77,8 +77,7 @@ class TestDetectorExportPage(GuiCase):
         rows = {table.item(row, 0).text(): table.item(row, 1).text() for row in range(table.rowCount)}
         self.assertEqual(rows["cells"], "11")
         self.assertEqual(rows["written"], str(out))
-        self.foldInputs("detector")
-        self.screenshot("detector_export")
+        self.screenshotOfResult("detector", "detector_export")
         self.assertIn("exists already", self.runJob())
         self.check(self.ui.detectorReplaceCheckBox, True)
         self.assertIn("Done", self.runJob())

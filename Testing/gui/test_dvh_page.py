@@ -99,8 +99,7 @@ class TestDvhPage(GuiCase):
         doses, volumes = (slicer.util.arrayFromTableColumn(table, name) for name in ("Dose (Gy)", "PTV"))
         expected = np.clip((22.4 - doses) / 4.8, 0, 1) * 100
         np.testing.assert_allclose(volumes, expected, atol=2.2)  # a voxel is 1 of 24
-        self.foldInputs("dvh")
-        self.screenshot("dvh")
+        self.screenshotOfResult("dvh", "dvh")
 
     def test_a_second_dose_is_dashed(self):
         self.useScene()
@@ -135,8 +134,7 @@ class TestDvhPage(GuiCase):
         table = self.ui.dvhGoalsTable
         rows = [[table.item(row, column).text() for column in (0, 3)] for row in range(table.rowCount)]
         self.assertEqual(rows, [["PTV", "pass"], ["Body", "fail"], ["Eye", "absent"]])
-        self.foldInputs("dvh")
-        self.screenshot("dvh_goals")
+        self.screenshotOfResult("dvh", "dvh_goals")
 
     def test_a_protocol_reaches_the_task(self):
         self.useFiles()

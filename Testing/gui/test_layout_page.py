@@ -123,8 +123,7 @@ class TestLayoutPage(LayoutCase):
         self.assertIn("share in PTV", columns)
         np.testing.assert_allclose(cell_values(self.parameters().layoutShown, "share in PTV"), 1, atol=1e-4)
         self.choose(self.ui.layoutCellsSelector, "layer")
-        self.foldInputs("layout")
-        self.screenshot("layout_filled")
+        self.screenshotOfResult("layout", "layout_filled")
 
     def test_rules_of_filling(self):
         node = add_segmentation(slicer.mrmlScene, box_structures(), "Organs", None)

@@ -99,8 +99,7 @@ class TestMeasurePage(GuiCase):
             np.testing.assert_allclose(camera.GetFocalPoint(), middle, atol=1e-3)
         table = self.ui.measureTable
         self.assertEqual((table.item(0, 0).text(), table.item(0, 1).text()), ("cells", "11"))
-        self.foldInputs("measure")
-        self.screenshot("measure")
+        self.screenshotOfResult("measure", "measure")
 
     def test_a_dose_of_the_scene_is_found_and_a_cell_outside_is_unknown(self):
         self.fill()

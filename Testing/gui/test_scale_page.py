@@ -178,8 +178,7 @@ class TestScaleResult(ScaleCase):
         self.assertTrue(self.panel.report.is_file())
         table = self.ui.scaleTable
         self.assertIn("cells", [table.item(row, 0).text() for row in range(table.rowCount)])
-        self.foldInputs("scale")
-        self.screenshot("scale")
+        self.screenshotOfResult("scale", "scale")
         self._uncertainty(node, layers)
         self._otherFunction(node)
 
