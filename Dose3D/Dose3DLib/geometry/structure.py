@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -19,6 +20,9 @@ Pixel centres are whole numbers, pixel edges halves. All polygons of a slice tog
 so holes are polygons of their own and islands in holes work (DICOM PS3.3 C.8.8.6.3 leaves the rule open; see the
 page on contours).
 """
+
+_TARGET_TYPES = ("PTV", "CTV", "GTV")
+"""RT ROI Interpreted Types of targets (DICOM PS3.3 C.8.8.8.1)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +51,12 @@ class Structure:
     color: tuple[int, int, int] = (128, 174, 128)
     interpreted_type: str = "ORGAN"
     number: int | None = None
+
+    @property
+    def is_target(self) -> bool:
+        """By its type, or by a name that begins as TG-263 has it (PTV70, CTV_High, zPTV)."""
+        known = self.interpreted_type.upper() in _TARGET_TYPES
+        return known or re.match(r"z?_?(PTV|CTV|GTV|ITV)", self.name.strip(), re.IGNORECASE) is not None
 
 
 @dataclass(frozen=True, eq=False)

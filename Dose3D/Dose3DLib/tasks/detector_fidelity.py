@@ -22,7 +22,7 @@ from .placement_files import (
     shown_structures,
     summary_of,
 )
-from .placement_source import Patient, is_target, named, prior_of, read_patient, write_json
+from .placement_source import Patient, named, prior_of, read_patient, write_json
 
 if TYPE_CHECKING:
     from ..detector.layout import Layout
@@ -120,7 +120,7 @@ def _check_touching(settings: Settings, figures: LayoutFigures, patient: Patient
         )
         raise InputError(settings.layout, cause, "give the isocentre (--isocenter), or another layout")
     for row in figures.rows:
-        if row.cells == 0 and is_target(patient.structures[row.name]):
+        if row.cells == 0 and patient.structures[row.name].is_target:
             progress.warn(f"{row.name} ({row.volume_cc:.3g} cc) fills no cell by {settings.share:g}: it has none.")
 
 

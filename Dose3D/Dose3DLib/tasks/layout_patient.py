@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Patient", "body_name", "default_targets", "load_patient"]
 
-_TARGET_TYPES = ("PTV", "CTV", "GTV")
 _BODY_NAMES = ("body", "external", "skin", "patient")
 
 
@@ -107,13 +106,9 @@ def _check_frames(ct: CtSource | None, plan: PlanSource, progress: Progress) -> 
 
 def default_targets(structures: StructureSet) -> tuple[str, ...]:
     """Names of what gets cells when nobody says: targets by type or name, else the body, else all."""
-    targets = [one.name for one in structures if _is_target(one.name, one.interpreted_type)]
+    targets = [one.name for one in structures if one.is_target]
     body = body_name(structures)
     return tuple(targets) or ((body,) if body else tuple(structures.names))
-
-
-def _is_target(name: str, kind: str) -> bool:
-    return kind.upper() in _TARGET_TYPES or name.strip().upper().startswith(_TARGET_TYPES)
 
 
 def body_name(structures: StructureSet) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -22,9 +21,7 @@ if TYPE_CHECKING:
     from ..geometry.structure import Structure, StructureSet
     from .ct_source import CtSource
 
-__all__ = ["Patient", "center_of", "is_target", "named", "prior_of", "read_patient", "regions_of", "write_json"]
-
-_TARGET_TYPES = ("PTV", "CTV", "GTV")
+__all__ = ["Patient", "center_of", "named", "prior_of", "read_patient", "regions_of", "write_json"]
 
 
 class _PatientSettings(Protocol):
@@ -86,12 +83,6 @@ def read_patient(settings: _PatientSettings, progress: Progress) -> Patient:
     return Patient(ct, replace(found, structures=filled), [ct_facts, source.facts()])
 
 
-def is_target(structure: Structure) -> bool:
-    """By its type, or by a name that begins as TG-263 has it (PTV70, CTV_High, zPTV)."""
-    known = structure.interpreted_type.upper() in _TARGET_TYPES
-    return known or re.match(r"z?_?(PTV|CTV|GTV|ITV)", structure.name, re.IGNORECASE) is not None
-
-
 def named(patient: Patient, names: Iterable[str], flag: str) -> list[Structure]:
     """The structures of these names, in that order.
 
@@ -127,7 +118,7 @@ def regions_of(
     both = sorted(set(targets) & set(organs))
     if both:
         raise InputError("--organs", f"{', '.join(both)} is among the targets, too", "leave it out of one of them")
-    chosen = named(patient, targets, "--targets") if targets else [s for s in patient.structures if is_target(s)]
+    chosen = named(patient, targets, "--targets") if targets else [s for s in patient.structures if s.is_target]
     chosen = [s for s in chosen if s.name not in organs]
     if not chosen:
         cause = "names none, and no structure is a PTV, CTV, GTV or ITV by its type or name"

@@ -20,7 +20,6 @@ CHANNELS = (
 
 _PENUMBRA_MM = 2.0
 """Standard deviation of the blur at the edge of a target in the sketch whose detail the cells lose."""
-TARGET_TYPES = ("PTV", "CTV", "GTV")
 _DISTANCE_MM = 30.0
 _SINGLE_WITH_BODY, _ELSE = 0.03, 0.3
 """Weights of the fit [mm^2]: the skin takes the steepest steps away where the body is known."""
@@ -58,8 +57,7 @@ def _scale(problem: ScaleProblem, planned: list[np.ndarray]) -> float:
 def target_masks(problem: ScaleProblem) -> list[np.ndarray]:
     """bool [k, j, i] of each target with voxels on the grid."""
     found = [] if problem.structures is None else list(problem.structures)
-    targets = [s for s in found if s.interpreted_type in TARGET_TYPES or s.name.upper().startswith(TARGET_TYPES)]
-    return [s.mask.to_array() for s in targets if not s.mask.is_empty]
+    return [s.mask.to_array() for s in found if s.is_target and not s.mask.is_empty]
 
 
 def model_input(problem: ScaleProblem, base: np.ndarray, targets: list[np.ndarray]) -> np.ndarray:
