@@ -20,7 +20,6 @@ from openkbp import read_dose_patient
 
 __all__ = ["DosePatient", "Scenario", "draw_scenario", "lattice", "load_patient", "make_problem"]
 
-TARGETS = ("PTV56", "PTV63", "PTV70")
 MARGIN_MM = 24.0
 FRAMES = {1: ((0, 0, 0),), 2: ((0, 0, 0), (6, 6, 6)), 4: ((0, 0, 0), (0, 6, 6), (6, 0, 6), (6, 6, 0))}
 """Shifts (z, y, x) of the acquisitions, mm."""

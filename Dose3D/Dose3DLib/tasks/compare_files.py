@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.json_file import write_json
 from ..geometry.grid import Volume
 
 if TYPE_CHECKING:
@@ -19,27 +19,13 @@ if TYPE_CHECKING:
     from ..scene.compare_scene import CompareScene
     from .dose_compare import CompareStudy
 
-__all__ = ["printed", "scene_of", "write_json", "write_report", "write_tables", "write_volumes"]
+__all__ = ["printed", "scene_of", "write_report", "write_tables", "write_volumes"]
 
 _TABLE = 256
 _FORMULA = tuple("=+-@\t\r")
 _NONE = "none"
 _MOST_PERCENT = 99.5
 """Of the differences above the threshold lie within the colours; a few voxels at the skin would make the rest pale."""
-
-
-def write_json(path: Path, content: Any) -> None:
-    text = json.dumps(_plain(content), indent=2, ensure_ascii=False) + "\n"
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
-def _plain(content: Any) -> Any:
-    """Without NaN, which is no JSON."""
-    if isinstance(content, dict):
-        return {key: _plain(value) for key, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        return [_plain(value) for value in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def write_volumes(study: CompareStudy, folder: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.json_file import write_json
 from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..core.provenance import file_sha256, make_provenance
@@ -26,7 +27,7 @@ from .placement_files import (
     with_patient_facts,
     write_layouts,
 )
-from .placement_source import Patient, center_of, prior_of, read_patient, regions_of, write_json
+from .placement_source import Patient, center_of, prior_of, read_patient, regions_of
 
 if TYPE_CHECKING:
     from ..detector.layout import Layout

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.json_file import write_json
 from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..core.provenance import file_sha256, make_provenance
@@ -22,7 +23,7 @@ from .placement_files import (
     shown_structures,
     summary_of,
 )
-from .placement_source import Patient, named, prior_of, read_patient, write_json
+from .placement_source import Patient, named, prior_of, read_patient
 
 if TYPE_CHECKING:
     from ..detector.layout import Layout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import InputError
+from ..core.json_file import write_json
 from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..core.provenance import file_sha256, make_provenance
@@ -113,7 +113,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
         with progress.stage("write", 1.0):
             draft.write_text(_text(settings, made), encoding="utf-8", newline="")
             provenance = _provenance(settings, made, progress)
-            _write_json(record_draft, provenance)
+            write_json(record_draft, provenance)
             if folder is not None:
                 folder.mkdir()
                 _write_report(made, folder, provenance)
@@ -201,12 +201,7 @@ def _write_report(made: _Made, folder: Path, provenance: dict[str, Any]) -> None
         provenance,
     )
     write_layout_report(folder / "report.html", content)
-    _write_json(folder / "provenance.json", provenance)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    write_json(folder / "provenance.json", provenance)
 
 
 def _rows(made: _Made) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..core.errors import InputError, ResourceError
+from ..core.json_file import write_json
 from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..core.provenance import file_sha256, make_provenance
@@ -109,7 +110,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     ------
     InputError, OutputError, Cancelled
     """
-    from .compare_files import printed, write_json, write_report, write_tables, write_volumes
+    from .compare_files import printed, write_report, write_tables, write_volumes
 
     progress = progress or Progress()
     preset = _check(settings)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..core.errors import InputError, ResourceError
+from ..core.json_file import write_json
 from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..core.provenance import file_sha256, make_provenance
@@ -105,7 +106,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     ------
     InputError, OutputError, Cancelled
     """
-    from .dvh_files import write_json, write_report, write_tables
+    from .dvh_files import write_report, write_tables
 
     progress = progress or Progress()
     metrics, goals = _asked(settings)

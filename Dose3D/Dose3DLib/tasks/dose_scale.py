@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..core.errors import InputError
+from ..core.json_file import write_json
 from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..geometry.volume_files import IMAGE_SUFFIXES, image_suffix
@@ -66,7 +67,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Result:
     InputError, OutputError, Cancelled
     """
     from .cells_file import provenance_path
-    from .scale_files import figures_of, provenance_of, write_dose, write_json, write_report_folder
+    from .scale_files import figures_of, provenance_of, write_dose, write_report_folder
     from .scale_source import read_study
 
     progress = progress or Progress()

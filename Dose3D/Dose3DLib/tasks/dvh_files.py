@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ..core.json_file import write_json
 
 if TYPE_CHECKING:
     from ..dose.dvh_metrics import Figure, Metric
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..scene.dvh_scene import DvhScene
     from .dose_dvh import DvhStudy
 
-__all__ = ["figure_text", "scene_of", "write_json", "write_report", "write_tables"]
+__all__ = ["figure_text", "scene_of", "write_report", "write_tables"]
 
 
 def figure_text(metric: Metric, figure: Figure | None) -> str:
@@ -24,11 +24,6 @@ def figure_text(metric: Metric, figure: Figure | None) -> str:
     if figure is None:
         return "unknown"
     return f"{metric.text(figure.value)} {metric.unit}" + ("" if figure.is_sure else " *")
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    text = json.dumps(_plain(content), indent=2, ensure_ascii=False) + "\n"
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_tables(study: DvhStudy, folder: Path) -> dict[str, str]:
@@ -157,15 +152,6 @@ def _goal_json(outcome: Outcome) -> dict[str, Any]:
         "source": goal.source,
         "note": goal.note,
     }
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no infinity: an open bound is null."""
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_report(study: DvhStudy, path: Path, provenance: dict[str, Any]) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import InputError
+from ..core.json_file import write_json
 from ..core.output import atomic_output
 from ..core.progress import Progress
 from ..core.provenance import file_sha256, make_provenance
@@ -235,11 +234,11 @@ def _write(
         (draft / name).write_bytes(png)
         files[name.removesuffix(".png")] = name
     provenance = _provenance(job, progress)
-    _write_json(draft / "compare.json", _record(job, compared, naive, ranks))
+    write_json(draft / "compare.json", _record(job, compared, naive, ranks))
     with progress.stage("report", 1.0):
         _write_report(draft / "report.html", job, compared, (naive, ranks), provenance)
     provenance["seconds"] = dict(progress.seconds)
-    _write_json(draft / "provenance.json", provenance)
+    write_json(draft / "provenance.json", provenance)
     return files
 
 
@@ -324,19 +323,3 @@ def _printed(job: Job, compared: list[Compared]) -> dict[str, Any]:
                 words = f"{figure.value:.4g} (floor {figure.floor.median:.4g}, up to {figure.floor.high:.4g})"
                 lines[f"{one.name}, {name}"] = f"{words}: {figure.verdict}"
     return lines
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    text = json.dumps(_known(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
-def _known(value: Any) -> Any:
-    """JSON values: null for what is no finite number, as an unknown plane or the worst of infinitely many errors."""
-    if isinstance(value, dict):
-        return {name: _known(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_known(part) for part in value]
-    if isinstance(value, float | int) and not math.isfinite(value):
-        return None
-    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from ..geometry.structure import Structure, StructureSet
     from .ct_source import CtSource
 
-__all__ = ["Patient", "center_of", "named", "prior_of", "read_patient", "regions_of", "write_json"]
+__all__ = ["Patient", "center_of", "named", "prior_of", "read_patient", "regions_of"]
 
 
 class _PatientSettings(Protocol):
@@ -148,12 +147,6 @@ def center_of(regions: Iterable[Region]) -> np.ndarray:
     volumes = np.array([region.volume_mm3 for region in targets])
     middles = np.array([region.filled_mm.mean(axis=0) for region in targets])
     return np.round(volumes @ middles / volumes.sum(), 1) + 0.0
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """UTF-8, whatever the texts hold."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _is_filled(structure: Structure) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.errors import InputError, ResourceError
+from ..core.json_file import write_json
 from ..core.progress import Progress
 from ..core.provenance import make_provenance
 from ..geometry.crop import uncrop
@@ -213,9 +213,3 @@ def figures_of(study: Study, found: Scaled) -> dict[str, Any]:
             f"{found.plan.with_plan:.3g} Gy with it, {found.plan.without:.3g} Gy without)"
         )
     return figures
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """UTF-8, whatever the texts hold."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")

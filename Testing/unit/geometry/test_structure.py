@@ -12,8 +12,9 @@ EMPTY = Mask.empty(Grid((2, 2, 2), np.eye(4)))
 @pytest.mark.parametrize(
     ("name", "kind", "expected"),
     [
-        ("PTV70", "ORGAN", True), ("ctv_High", "", True), ("zPTV", "ORGAN", True), (" GTVp", "", True), ("ITV", "", True),
-        ("Boost", "CTV", True), ("Boost", "ptv", True), ("Brainstem", "ORGAN", False), ("Not_PTV", "ORGAN", False),
+        ("PTV70", "ORGAN", True), ("ctv_High", "", True), ("zPTV", "ORGAN", True), (" GTVp", "", True),
+        ("ITV", "", True), ("Boost", "CTV", True), ("Boost", "ptv", True),
+        ("Brainstem", "ORGAN", False), ("Not_PTV", "ORGAN", False),
         ("Body", "EXTERNAL", False),
     ],
 )  # fmt: skip
